@@ -1,0 +1,485 @@
+"""Every exception that Hotplane raises on purpose. Imports nothing of Hotplane.
+
+Each class's docstring is its default message, with the offender filled in, and says how to mend it. The
+offender is an attribute; `code` is stable and never reused, so programs may branch on it::
+
+    HotplaneError
+    ├── NotFound
+    │   ├── UnknownTask, UnknownPlugin, UnknownExecution
+    ├── Conflict
+    │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition
+    ├── Invalid
+    │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
+    │   ├── UnknownType, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
+    ├── Unavailable
+    │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, StorageUnavailable, StorageSlow
+    ├── StorageError
+    │   ├── StorageFull, StorageCorrupt, StorageTooNew
+    ├── PluginError
+    │   ├── PluginStartFailed, PluginTimeout
+    ├── MissingExtra
+    └── RetryLater, PluginMisconfigured        (raised by plugins)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar
+
+__all__ = [
+    "ConfigurationError",
+    "Conflict",
+    "DeclaredInFile",
+    "DuplicatePlugin",
+    "DuplicateTask",
+    "HotplaneError",
+    "IllegalTransition",
+    "InputRejected",
+    "Invalid",
+    "InvalidCursor",
+    "InvalidId",
+    "InvalidMetadata",
+    "InvalidSchema",
+    "MissingExtra",
+    "NotFound",
+    "NotJson",
+    "Overloaded",
+    "PluginError",
+    "PluginMisconfigured",
+    "PluginStartFailed",
+    "PluginTimeout",
+    "Problem",
+    "ProgramNotAllowed",
+    "ProgramNotImportable",
+    "ReservedId",
+    "RetryLater",
+    "ShuttingDown",
+    "StorageCorrupt",
+    "StorageError",
+    "StorageFull",
+    "StorageSlow",
+    "StorageTooNew",
+    "StorageUnavailable",
+    "TooManyStuckThreads",
+    "Unavailable",
+    "UnknownExecution",
+    "UnknownPlugin",
+    "UnknownTask",
+    "UnknownType",
+    "did_you_mean",
+]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known word, or ``""`` when none is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input: where it is and how to mend it."""
+
+    message: str
+    """A sentence for a person."""
+    pointer: str = ""
+    """JSON Pointer (RFC 6901) into the offending document; empty for the whole of it."""
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return the problem as one line, ``file:line: message (at pointer)``."""
+        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        return f"{place}{self.message}" + (f" (at {self.pointer})" if self.pointer else "")
+
+
+class HotplaneError(Exception):
+    """Something went wrong in Hotplane; the message says what and how to mend it."""
+
+    code: ClassVar[str] = "hotplane-error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self._default_message())
+
+    def _default_message(self) -> str:
+        words = " ".join(inspect.cleandoc(type(self).__doc__ or "").split())
+        return words.format(**vars(self))
+
+
+class NotFound(HotplaneError):
+    """What was asked for does not exist."""
+
+    code = "not-found"
+
+
+class UnknownTask(NotFound):
+    """There is no task {task_id!r}{hint}. `hotplane tasks list` shows the tasks of this host."""
+
+    code = "unknown-task"
+
+    def __init__(self, task_id: str, known: Iterable[str] = ()) -> None:
+        self.task_id = task_id
+        self.hint = did_you_mean(task_id, known)
+        super().__init__()
+
+
+class UnknownPlugin(NotFound):
+    """There is no plugin {plugin_id!r}{hint}. `hotplane plugins list` shows the plugins of this host."""
+
+    code = "unknown-plugin"
+
+    def __init__(self, plugin_id: str, known: Iterable[str] = ()) -> None:
+        self.plugin_id = plugin_id
+        self.hint = did_you_mean(plugin_id, known)
+        super().__init__()
+
+
+class UnknownExecution(NotFound):
+    """There is no execution {execution_id!r}. `hotplane executions list` shows the newest ones."""
+
+    code = "unknown-execution"
+
+    def __init__(self, execution_id: str) -> None:
+        self.execution_id = execution_id
+        super().__init__()
+
+
+class Conflict(HotplaneError):
+    """The request does not fit the present state."""
+
+    code = "conflict"
+
+
+class DuplicatePlugin(Conflict):
+    """A {kind} with the id {plugin_id!r} is already registered. Give one of them another `name`: ids are unique over all kinds."""
+
+    code = "duplicate-plugin"
+
+    def __init__(self, plugin_id: str, kind: str) -> None:
+        self.plugin_id = plugin_id
+        self.kind = kind
+        super().__init__()
+
+
+class DuplicateTask(Conflict):
+    """The task {task_id!r} exists already. Change it with PUT, or choose another id."""
+
+    code = "duplicate-task"
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__()
+
+
+class DeclaredInFile(Conflict):
+    """{name!r} is declared in the configuration file: it can be overridden, not deleted. Remove it from {file} instead."""
+
+    code = "declared-in-file"
+
+    def __init__(self, name: str, file: str) -> None:
+        self.name = name
+        self.file = file
+        super().__init__()
+
+
+class IllegalTransition(Conflict):
+    """The plugin {plugin_id!r} is {current!r} and cannot become {wanted!r}. Allowed from here: {allowed}."""
+
+    code = "illegal-transition"
+
+    def __init__(self, plugin_id: str, current: str, wanted: str, allowed: Iterable[str]) -> None:
+        self.plugin_id = plugin_id
+        self.current = current
+        self.wanted = wanted
+        self.allowed = ", ".join(allowed) or "nothing"
+        super().__init__()
+
+
+class Invalid(HotplaneError):
+    """The input is not acceptable."""
+
+    code = "invalid"
+    problems: Sequence[Problem] = ()
+
+
+class ConfigurationError(Invalid):
+    """The configuration has {count} problem(s):{listing}"""
+
+    code = "invalid-configuration"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            f"The configuration has {len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}:\n"
+            + "\n".join(f"  {problem}" for problem in self.problems)
+        )
+
+
+class ReservedId(Invalid):
+    """The id {plugin_id!r} is reserved, because the API uses it as a path. Choose another name."""
+
+    code = "reserved-id"
+
+    def __init__(self, plugin_id: str) -> None:
+        self.plugin_id = plugin_id
+        super().__init__()
+
+
+class InvalidId(Invalid):
+    """{value!r} cannot be {what}. Use 1 to 128 letters, digits, and any of `. _ : -`, beginning with a letter or digit."""
+
+    code = "invalid-id"
+
+    def __init__(self, value: str, what: str = "an id") -> None:
+        self.value = value[:140]
+        self.what = what
+        super().__init__()
+
+
+class InvalidMetadata(Invalid):
+    """The plugin class {plugin!r} cannot be used: {reason}."""
+
+    code = "invalid-metadata"
+
+    def __init__(self, plugin: str, reason: str) -> None:
+        self.plugin = plugin
+        self.reason = reason
+        super().__init__()
+
+
+class InvalidSchema(Invalid):
+    """This is not a usable JSON Schema: {reason} (at {pointer}). Remote references are never fetched; put shared parts under `$defs`."""
+
+    code = "invalid-schema"
+
+    def __init__(self, reason: str, pointer: str = "") -> None:
+        self.reason = reason
+        self.pointer = pointer or "/"
+        self.problems = (Problem(reason, pointer),)
+        super().__init__()
+
+
+class InvalidCursor(Invalid):
+    """The cursor {cursor!r} is not one that this API gave out. Leave it away to begin at the newest row."""
+
+    code = "invalid-cursor"
+
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor[:80]
+        super().__init__()
+
+
+class UnknownType(Invalid):
+    """There is no plugin type {name!r}{hint} Known types: {known}."""
+
+    code = "unknown-type"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        known = sorted(known)
+        self.hint = did_you_mean(name, known) or "."
+        self.known = ", ".join(known)
+        super().__init__()
+
+
+class ProgramNotAllowed(Invalid):
+    """The program {program!r} is not allowed. Add its module to `programs.allow` in the configuration file (now: {allowed})."""
+
+    code = "program-not-allowed"
+
+    def __init__(self, program: str, allowed: Iterable[str]) -> None:
+        self.program = program
+        self.allowed = ", ".join(allowed) or "nothing"
+        super().__init__()
+
+
+class ProgramNotImportable(Invalid):
+    """The program {program!r} cannot be used: {reason}. It is written `package.module:function`."""
+
+    code = "program-not-importable"
+
+    def __init__(self, program: str, reason: str) -> None:
+        self.program = program
+        self.reason = reason
+        super().__init__()
+
+
+class NotJson(Invalid):
+    """This is not a JSON value: {reason} (at {pointer})."""
+
+    code = "not-json"
+
+    def __init__(self, reason: str, pointer: str = "") -> None:
+        self.reason = reason
+        self.pointer = pointer or "/"
+        self.problems = (Problem(reason, pointer),)
+        super().__init__()
+
+
+class InputRejected(Invalid):
+    """The input does not fit the input schema of the task {task_id!r}."""
+
+    code = "input-rejected"
+
+    def __init__(self, task_id: str, problems: Sequence[Problem], execution_id: str | None = None) -> None:
+        self.task_id = task_id
+        self.problems = tuple(problems)
+        self.execution_id = execution_id
+        super().__init__()
+
+
+class Unavailable(HotplaneError):
+    """The host cannot do this now; try again later."""
+
+    code = "unavailable"
+    retry_after: float | None = None
+    """Seconds after which another try makes sense."""
+
+
+class TooManyStuckThreads(Unavailable):
+    """{stuck} threads hang in programs that overran their deadline, and `programs.max_stuck` is {limit}. Mend the programs, then restart the host."""
+
+    code = "too-many-stuck-threads"
+
+    def __init__(self, stuck: int, limit: int) -> None:
+        self.stuck = stuck
+        self.limit = limit
+        super().__init__()
+
+
+class Overloaded(Unavailable):
+    """{what} is full ({limit}). Send less at a time, or raise the limit `{setting}`."""
+
+    code = "overloaded"
+    retry_after = 1.0
+
+    def __init__(self, what: str, limit: int, setting: str) -> None:
+        self.what = what
+        self.limit = limit
+        self.setting = setting
+        super().__init__()
+
+
+class ShuttingDown(Unavailable):
+    """The host is shutting down and takes no new work. Send the request to another host, or again after the restart."""
+
+    code = "shutting-down"
+    retry_after = 5.0
+
+
+class StorageUnavailable(Unavailable):
+    """The store {store!r} cannot be used: {reason}."""
+
+    code = "storage-unavailable"
+
+    def __init__(self, store: str, reason: str) -> None:
+        self.store = store
+        self.reason = reason
+        super().__init__()
+
+
+class StorageSlow(Unavailable):
+    """The execution {execution_id!r} ran, but its record was not stored within the time limit; it may still appear. Look it up by its id before you repeat it."""
+
+    code = "storage-slow"
+
+    def __init__(self, execution_id: str) -> None:
+        self.execution_id = execution_id
+        super().__init__()
+
+
+class StorageError(HotplaneError):
+    """The store failed."""
+
+    code = "storage-error"
+
+
+class StorageFull(StorageError):
+    """The store {store!r} is full. Free some space: nothing that was stored is lost, and what was refused was not stored."""
+
+    code = "storage-full"
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__()
+
+
+class StorageCorrupt(StorageError):
+    """The store {store!r} is damaged or is not a database ({reason}). Restore a backup, or give another file with `--store`."""
+
+    code = "storage-corrupt"
+
+    def __init__(self, store: str, reason: str) -> None:
+        self.store = store
+        self.reason = reason
+        super().__init__()
+
+
+class StorageTooNew(StorageError):
+    """The store {store!r} was written by a newer Hotplane (revision {revision}). Upgrade Hotplane, or give another store."""
+
+    code = "storage-too-new"
+
+    def __init__(self, store: str, revision: str) -> None:
+        self.store = store
+        self.revision = revision
+        super().__init__()
+
+
+class PluginError(HotplaneError):
+    """A plugin failed."""
+
+    code = "plugin-error"
+
+
+class PluginStartFailed(PluginError):
+    """The plugin {plugin_id!r} did not start: {reason}."""
+
+    code = "plugin-start-failed"
+
+    def __init__(self, plugin_id: str, reason: str) -> None:
+        self.plugin_id = plugin_id
+        self.reason = reason
+        super().__init__()
+
+
+class PluginTimeout(PluginError):
+    """The plugin {plugin_id!r} took longer than {limit:g} s in {hook}."""
+
+    code = "plugin-timeout"
+
+    def __init__(self, plugin_id: str, hook: str, limit: float) -> None:
+        self.plugin_id = plugin_id
+        self.hook = hook
+        self.limit = limit
+        super().__init__()
+
+
+class MissingExtra(HotplaneError):
+    """{feature} needs packages that are not installed. Run: pip install 'hotplane[{extra}]'"""
+
+    code = "missing-extra"
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature = feature
+        self.extra = extra
+        super().__init__()
+
+
+class RetryLater(HotplaneError):
+    """The plugin cannot work yet; ask again in {after:g} s."""
+
+    code = "retry-later"
+
+    def __init__(self, after: float, message: str | None = None) -> None:
+        self.after = after
+        super().__init__(message)
+
+
+class PluginMisconfigured(HotplaneError):
+    """The plugin's configuration cannot work; the operator has to change it."""
+
+    code = "plugin-misconfigured"

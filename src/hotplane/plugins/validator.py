@@ -1,0 +1,45 @@
+"""The kind that judges executions. Imports only `base`, `records`, `schemas` and `values`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+from pydantic import BaseModel
+
+from hotplane.plugins.base import ConfigT, Plugin
+from hotplane.records import Execution, Task, ValidationResult
+from hotplane.schemas import Schema
+from hotplane.values import Json
+
+__all__ = ["ValidationContext", "Validator"]
+
+
+class ValidationContext(Struct, frozen=True, kw_only=True):
+    """What a validator may know beside the execution."""
+
+    task: Task
+    input_schema: Schema
+    output_schema: Schema
+    expected: Json | UnsetType = UNSET
+    """The output that the caller expects; unset where none was given."""
+    configuration: BaseModel
+    """The validator's own configuration, the same object as `self.config`."""
+
+
+class Validator(Plugin[ConfigT]):
+    """Judges whether an execution's output is right."""
+
+    method = "validate"
+
+    def validate(
+        self, execution: Execution, context: ValidationContext
+    ) -> Awaitable[ValidationResult] | ValidationResult | Any:
+        """Judge `execution`.
+
+        Returns:
+            The verdict. `validator`, `version`, `generation` and `duration_ms` are filled in by the host.
+            Raising, or running out of time, makes the execution *not judged*: validators fail closed.
+        """
+        raise NotImplementedError
