@@ -1,0 +1,182 @@
+"""A compiled chain: the enabled, active plugins of a kind with their bound methods, limits and counters.
+
+Imports only `plugins`, `errors` and `values`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import perf_counter_ns
+from types import CoroutineType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from msgspec import Struct
+
+from hotplane.errors import PluginTimeout
+from hotplane.plugins import Plugin
+from hotplane.registry.driving import LimitExceededError, finish
+from hotplane.registry.stats import PluginStats
+
+__all__ = ["Chain", "Failure", "Link", "Offload"]
+
+P = TypeVar("P", bound="Plugin[Any]")
+
+
+class Offload(Protocol):
+    """Runs a sync call that may block in a thread, for at most `timeout` seconds."""
+
+    async def __call__(self, function: Callable[..., object], *args: object, timeout: float | None) -> object:
+        """Return what `function` returns; raise TimeoutError when it takes too long."""
+        ...
+
+
+class Failure(Struct, frozen=True):
+    """What a plugin's call came to when it raised or ran out of time; it stands in for the result."""
+
+    plugin_id: str
+    error: BaseException
+    timed_out: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Say in one line what went wrong."""
+        if isinstance(self.error, PluginTimeout):
+            return str(self.error)
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+class Link(Generic[P]):
+    """One plugin in a chain."""
+
+    __slots__ = ("call", "generation", "limit", "offload", "on_error", "plugin", "plugin_id", "stats", "version")
+
+    def __init__(
+        self,
+        plugin: P,
+        *,
+        plugin_id: str,
+        stats: PluginStats,
+        limit: float | None = None,
+        generation: int = 1,
+        on_error: str | None = None,
+        offload: Offload | None = None,
+    ) -> None:
+        self.plugin = plugin
+        self.plugin_id = plugin_id
+        self.call = cast("Callable[..., Any]", getattr(plugin, type(plugin).method))
+        self.stats = stats
+        self.limit = limit
+        self.generation = generation
+        self.version = plugin.version
+        self.on_error = on_error
+        self.offload = offload if type(plugin).blocking else None
+
+    async def invoke(self, *args: object, limit: float | None = None) -> Any:
+        """Call the plugin, isolated: errors and overrun become a `Failure`, and every call is counted.
+
+        Args:
+            args: The arguments of the kind's method.
+            limit: Seconds that the caller has left, where that is less than the plugin's own limit.
+        """
+        limit = self.limit if limit is None else limit if self.limit is None else min(limit, self.limit)
+        started = perf_counter_ns()
+        try:
+            if self.offload is None:
+                result: Any = self.call(*args)
+                if hasattr(result, "__await__"):
+                    running = cast(
+                        "Coroutine[Any, Any, Any]", result if type(result) is CoroutineType else _awaiting(result)
+                    )
+                    try:
+                        waiting_for = running.send(None)
+                    except StopIteration as done:
+                        result = done.value
+                    else:
+                        result = await finish(running, waiting_for, limit)
+            else:
+                result = await self.offload(self.call, *args, timeout=limit)
+        except LimitExceededError:
+            result = self._overran(limit)
+        except BaseException as error:
+            if _is_for_the_host(error):
+                raise
+            result = self._failed(error, limit, perf_counter_ns() - started)
+        self.stats.observe(perf_counter_ns() - started)
+        return result
+
+    def _failed(self, error: BaseException, limit: float | None, elapsed_ns: int) -> Failure:
+        if self.offload is not None and isinstance(error, TimeoutError) and elapsed_ns >= (limit or 0) * 1e9:
+            return self._overran(limit)
+        self.stats.errors += 1
+        return Failure(self.plugin_id, error)
+
+    def _overran(self, limit: float | None) -> Failure:
+        self.stats.errors += 1
+        self.stats.timeouts += 1
+        return Failure(self.plugin_id, PluginTimeout(self.plugin_id, type(self.plugin).method, limit or 0), True)
+
+
+class Chain(Generic[P]):
+    """The links of a kind, in the order in which they run.
+
+    A chain never changes; a change of the registry compiles another one. `users` counts the runs that have
+    not ended, so that a replaced plugin is stopped only when nobody is left on an old chain.
+    """
+
+    __slots__ = ("__weakref__", "_calls", "links", "users")
+
+    def __init__(self, links: tuple[Link[P], ...]) -> None:
+        self.links = links
+        self.users = 0
+        self._calls = tuple((link.call, link.stats, link) for link in links)
+
+    def __len__(self) -> int:
+        return len(self.links)
+
+    def run(self, *args: object) -> list[Any]:
+        """Call every link with the same arguments, all of them sync, and return a result or a `Failure` each."""
+        results: list[Any] = []
+        self.users += 1
+        started = perf_counter_ns()
+        try:
+            for call, stats, link in self._calls:
+                try:
+                    result = call(*args)
+                except BaseException as error:
+                    if _is_for_the_host(error):
+                        raise
+                    stats.errors += 1
+                    result = Failure(link.plugin_id, error)
+                ended = perf_counter_ns()
+                elapsed = ended - started
+                started = ended
+                stats.buckets[elapsed.bit_length()] += 1
+                stats.total_ns += elapsed
+                results.append(result)
+        finally:
+            self.users -= 1
+        return results
+
+    async def run_async(self, *args: object) -> list[Any]:
+        """Call every link with the same arguments, sync or async, each within its limit; see `run`."""
+        self.users += 1
+        try:
+            return [await link.invoke(*args) for link in self.links]
+        finally:
+            self.users -= 1
+
+
+def _is_for_the_host(error: BaseException) -> bool:
+    """Tell a cancellation or an interrupt of the host from an error that is the plugin's own."""
+    if isinstance(error, asyncio.CancelledError):
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            return False
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt)
+
+
+async def _awaiting(awaitable: Any) -> object:
+    return await awaitable

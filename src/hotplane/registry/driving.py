@@ -1,0 +1,97 @@
+"""Awaiting a plugin's coroutine with a time limit that costs nothing unless the coroutine suspends.
+
+Imports nothing of Hotplane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeVar, cast
+
+__all__ = ["CLEANUP_SECONDS", "LimitExceededError", "finish"]
+
+T = TypeVar("T")
+
+CLEANUP_SECONDS = 0.05
+"""What a cancelled coroutine may still take for cleaning up before it is abandoned."""
+
+
+class LimitExceededError(Exception):
+    """The time limit of `finish` passed first."""
+
+
+async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: float | None) -> T:
+    """Await the rest of a coroutine that has suspended, for at most `limit` seconds.
+
+    The caller makes the first step, since most plugin calls never suspend and `asyncio.timeout` costs several
+    microseconds. A coroutine that goes on waiting although it was cancelled is closed after
+    `CLEANUP_SECONDS`, so that the caller gets its answer in any case.
+
+    Args:
+        running: The coroutine.
+        waiting_for: What its first step yielded.
+        limit: Seconds; None for no limit.
+
+    Raises:
+        LimitExceededError: The limit passed; `running` was cancelled.
+    """
+    scope = asyncio.timeout(limit)
+    try:
+        async with scope:
+            return await _resume(running, waiting_for)
+    except TimeoutError:
+        if scope.expired():
+            raise LimitExceededError from None
+        raise
+
+
+@coroutine
+def _resume(running: Coroutine[Any, Any, T], waiting_for: object) -> Generator[Any, Any, T]:
+    """Drive a started coroutine by hand: pass its futures up and what comes back down."""
+    try:
+        while True:
+            try:
+                sent: object = yield waiting_for
+            except BaseException as error:
+                waiting_for = running.throw(error)
+                if isinstance(error, asyncio.CancelledError):
+                    return (yield from _wind_down(running, waiting_for, error))
+            else:
+                waiting_for = running.send(sent)
+    except StopIteration as done:
+        return cast("T", done.value)
+
+
+def _wind_down(
+    running: Coroutine[Any, Any, T], waiting_for: object, cancelled: asyncio.CancelledError
+) -> Generator[Any, Any, T]:
+    """Let a cancelled coroutine clean up, but not for long."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + CLEANUP_SECONDS
+    while loop.time() < ends_at:
+        if not asyncio.isfuture(waiting_for):
+            yield None
+            waiting_for = running.send(None)
+            continue
+        # The coroutine's own future is only watched: the task waits on the gate, which also time opens.
+        waiting_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
+        gate: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_at(ends_at, _open, gate)
+        waiting_for.add_done_callback(lambda _, gate=gate: _open(gate))
+        try:
+            yield from gate
+        finally:
+            timer.cancel()
+        if waiting_for.done():
+            waiting_for = running.send(None)
+    with contextlib.suppress(BaseException):  # it ignored its cancellation; whatever it says now is too late
+        running.close()
+    raise cancelled
+
+
+def _open(gate: asyncio.Future[None]) -> None:
+    if not gate.done():
+        gate.set_result(None)

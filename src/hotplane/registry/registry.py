@@ -1,0 +1,260 @@
+"""The registry: readers take one immutable snapshot, writers replace it.
+
+Imports only `plugins`, `errors`, `identity` and its own room.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hotplane.errors import DuplicatePlugin, InvalidMetadata, ReservedId, UnknownPlugin
+from hotplane.identity import check_id
+from hotplane.plugins import Plugin, kind_name, kind_of
+from hotplane.registry.chain import Chain, Link, Offload
+from hotplane.registry.stats import PluginStats
+
+__all__ = ["RESERVED_IDS", "Entry", "Registry"]
+
+P = TypeVar("P", bound="Plugin[Any]")
+
+RESERVED_IDS = frozenset({"health", "system", "events"})
+"""Ids that the API uses as paths below ``/api/plugins``."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One plugged-in plugin."""
+
+    id: str
+    kind: type[Plugin[Any]]
+    plugin: Plugin[Any]
+    enabled: bool
+    priority: int
+    active: bool
+    generation: int
+    limit: float | None
+    on_error: str | None
+    stats: PluginStats
+
+
+class _Chains(dict[type[Plugin[Any]], Chain[Any]]):
+    """Chains by kind; a kind without plugins has an empty one."""
+
+    def __missing__(self, kind: type[Plugin[Any]]) -> Chain[Any]:
+        return Chain(())
+
+
+class _ByKind(dict[type[Plugin[Any]], Mapping[str, Any]]):
+    """Plugins by kind and id. Any other class is answered by looking at every plugin."""
+
+    def __missing__(self, wanted: type[Plugin[Any]]) -> Mapping[str, Any]:
+        everything = (item for plugins in self.values() for item in plugins.items())
+        return {name: plugin for name, plugin in everything if isinstance(plugin, wanted)}
+
+
+class _Snapshot(Struct, frozen=True, kw_only=True):
+    """Every entry, replaced as a whole; nothing in it ever changes."""
+
+    entries: Mapping[str, Entry]
+    ordered: tuple[Entry, ...]
+    """Priority descending, then id."""
+
+
+class Registry:
+    """What is plugged in, by kind. Safe under concurrent threads and tasks.
+
+    Args:
+        offload: Runs sync calls of plugins that declare themselves `blocking`; without it they run in place.
+    """
+
+    def __init__(self, *, offload: Offload | None = None) -> None:
+        self._offload = offload
+        self._writing = threading.Lock()
+        self._snapshot = _Snapshot(entries={}, ordered=())
+        self._by_kind = _ByKind()
+        self.chains: Mapping[type[Plugin[Any]], Chain[Any]] = _Chains()
+        """The compiled chain of every kind, replaced as a whole at every change; the hot path reads it here."""
+
+    # --- reading: no lock, one snapshot ------------------------------------------------------------------
+
+    def resolve(self, kind: type[P], id: str) -> P | None:
+        """Return the plugin of `kind` with this id, enabled or not; None when there is none."""
+        try:
+            return self._by_kind[kind][id]
+        except KeyError:
+            return None
+
+    def list(self, kind: type[P], *, enabled_only: bool = True) -> tuple[P, ...]:
+        """Return the plugins of `kind` by priority descending, then id; `enabled_only` leaves the disabled out."""
+        return tuple(
+            entry.plugin
+            for entry in self._snapshot.ordered
+            if isinstance(entry.plugin, kind) and (entry.enabled or not enabled_only)
+        )
+
+    def count(self, kind: type[Plugin[Any]], *, enabled_only: bool = False) -> int:
+        """Return how many plugins of `kind` there are."""
+        return len(self.list(kind, enabled_only=enabled_only))
+
+    def contains(self, kind: type[Plugin[Any]], id: str) -> bool:
+        """Tell whether a plugin of `kind` has this id."""
+        return self.resolve(kind, id) is not None
+
+    def chain(self, kind: type[P]) -> Chain[P]:
+        """Return the compiled chain of a kind: its enabled, active plugins in order."""
+        return self.chains[kind]
+
+    def entry(self, id: str) -> Entry:
+        """Return the entry with this id.
+
+        Raises:
+            UnknownPlugin: There is none.
+        """
+        entries = self._snapshot.entries
+        try:
+            return entries[id]
+        except KeyError:
+            raise UnknownPlugin(id, entries) from None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return every entry by priority descending, then id."""
+        return self._snapshot.ordered
+
+    # --- writing: one at a time, the snapshot is replaced ------------------------------------------------
+
+    def register(
+        self,
+        plugin: Plugin[Any],
+        *,
+        id: str | None = None,
+        enabled: bool | None = None,
+        priority: int | None = None,
+        active: bool = True,
+        generation: int = 1,
+        limit: float | None = None,
+        on_error: str | None = None,
+    ) -> Entry:
+        """Plug `plugin` in.
+
+        Args:
+            plugin: An instance of a kind.
+            id: Unique over all kinds; the plugin's own id, or its type's name, by default.
+            enabled: Whether it is in its kind's chain; the plugin's own `is_enabled` by default.
+            priority: Higher runs earlier; the plugin's own by default.
+            active: Whether its lifecycle has come to `active`; only then it is in the chain.
+            generation: Which loaded version of the plugin this is.
+            limit: Seconds that one call may take.
+            on_error: ``open`` or ``closed``, where the kind's own rule is overridden.
+
+        Raises:
+            DuplicatePlugin: The id is taken.
+            ReservedId, InvalidId: The id cannot be used.
+            InvalidMetadata: `plugin` is not an instance of a kind.
+        """
+        kind = kind_of(type(plugin))
+        if kind.method and not callable(getattr(plugin, kind.method, None)):
+            raise InvalidMetadata(type(plugin).__qualname__, f"it has no method `{kind.method}`")
+        entry = Entry(
+            id=self._usable(id or plugin.id or plugin.name),
+            kind=kind,
+            plugin=plugin,
+            enabled=plugin.is_enabled if enabled is None else enabled,
+            priority=plugin.priority if priority is None else priority,
+            active=active,
+            generation=generation,
+            limit=limit,
+            on_error=on_error,
+            stats=PluginStats(),
+        )
+        with self._writing:
+            taken = self._snapshot.entries.get(entry.id)
+            if taken is not None:
+                raise DuplicatePlugin(entry.id, kind_name(taken.kind))
+            self._publish([*self._snapshot.ordered, entry])
+        return entry
+
+    def unregister(self, kind: type[P], id: str) -> P | None:
+        """Take the plugin of `kind` with this id out and return it; None when there was none."""
+        with self._writing:
+            entry = self._snapshot.entries.get(id)
+            if entry is None or not isinstance(entry.plugin, kind):
+                return None
+            self._publish(other for other in self._snapshot.ordered if other is not entry)
+            return entry.plugin
+
+    def clear(self, kind: type[Plugin[Any]]) -> int:
+        """Take every plugin of `kind` out; return how many there were."""
+        with self._writing:
+            kept = [entry for entry in self._snapshot.ordered if not isinstance(entry.plugin, kind)]
+            removed = len(self._snapshot.ordered) - len(kept)
+            self._publish(kept)
+            return removed
+
+    def clear_all(self) -> int:
+        """Take every plugin out; return how many there were."""
+        return self.clear(Plugin)
+
+    def update(
+        self, id: str, *, enabled: bool | None = None, priority: int | None = None, active: bool | None = None
+    ) -> Entry:
+        """Change an entry; what is None stays as it is.
+
+        Raises:
+            UnknownPlugin: There is no such entry.
+        """
+        changes: dict[str, Any] = {"enabled": enabled, "priority": priority, "active": active}
+        return self._replace(id, {name: value for name, value in changes.items() if value is not None})
+
+    def swap(self, id: str, plugin: Plugin[Any], *, generation: int) -> Entry:
+        """Put another generation in the place of the one that is there, with fresh counters.
+
+        Raises:
+            UnknownPlugin: There is no such entry.
+        """
+        return self._replace(id, {"plugin": plugin, "generation": generation, "stats": PluginStats()})
+
+    def _replace(self, id: str, changes: Mapping[str, Any]) -> Entry:
+        with self._writing:
+            entry = self.entry(id)
+            changed = replace(entry, **changes)
+            self._publish(changed if other is entry else other for other in self._snapshot.ordered)
+            return changed
+
+    def _usable(self, id: str) -> str:
+        if id in RESERVED_IDS:
+            raise ReservedId(id)
+        return check_id(id, "a plugin's id")
+
+    def _publish(self, entries: Iterable[Entry]) -> None:
+        ordered = tuple(sorted(entries, key=lambda entry: (-entry.priority, entry.id)))
+        for entry in ordered:
+            # Plugins show their own standing; the registry is its only writer.
+            entry.plugin.id, entry.plugin.is_enabled, entry.plugin.priority = entry.id, entry.enabled, entry.priority
+        chains, by_kind = _Chains(), _ByKind()
+        for kind in {entry.kind for entry in ordered}:
+            own = [entry for entry in ordered if entry.kind is kind]
+            by_kind[kind] = {entry.id: entry.plugin for entry in own}
+            if kind.method:
+                chains[kind] = self._compile(own)
+        self._snapshot = _Snapshot(entries={entry.id: entry for entry in ordered}, ordered=ordered)
+        self._by_kind, self.chains = by_kind, chains
+
+    def _compile(self, entries: Iterable[Entry]) -> Chain[Any]:
+        links = tuple(
+            Link(
+                entry.plugin,
+                plugin_id=entry.id,
+                stats=entry.stats,
+                limit=entry.limit,
+                generation=entry.generation,
+                on_error=entry.on_error,
+                offload=self._offload,
+            )
+            for entry in entries
+            if entry.enabled and entry.active
+        )
+        return cast("Chain[Any]", Chain(links))
