@@ -1,0 +1,1 @@
+"""Keeping plugins alive: discovery, loading by generation, lifecycle, supervision, health."""
