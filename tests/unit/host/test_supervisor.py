@@ -266,3 +266,15 @@ def test_never_more_restarts_than_allowed(steps: list[tuple[float, bool, float]]
         clock.seconds = decision.at
     for start in restarts:
         assert sum(start <= at <= start + 200 for at in restarts) <= limit
+
+
+def test_restart_after_a_reset_keeps_its_distance(clock: Turned) -> None:
+    """A delay that shrank after health does not bring two restarts into one window."""
+    policy = policy_on(clock, max_restarts=1, window_seconds=200, reset_after_seconds=10)
+    last = 0.0
+    for _ in range(7):
+        last = policy.on_exit(CRASH).at or 0
+        clock.seconds += 201
+    policy.healthy()
+    clock.seconds += 10
+    assert (policy.on_exit(CRASH).at or 0) - last >= 200
