@@ -12,11 +12,12 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
     ├── Unavailable
-    │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, StorageUnavailable, StorageSlow
+    │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
+    │   ├── StorageUnavailable, StorageSlow, BreakerOpen
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
     ├── PluginError
-    │   ├── PluginStartFailed, PluginTimeout
+    │   ├── PluginImportFailed, PluginStartFailed, PluginTimeout
     ├── MissingExtra
     └── RetryLater, PluginMisconfigured        (raised by plugins)
 """
@@ -30,6 +31,7 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 __all__ = [
+    "BreakerOpen",
     "ConfigurationError",
     "Conflict",
     "DeclaredInFile",
@@ -48,6 +50,7 @@ __all__ = [
     "NotJson",
     "Overloaded",
     "PluginError",
+    "PluginImportFailed",
     "PluginMisconfigured",
     "PluginStartFailed",
     "PluginTimeout",
@@ -63,6 +66,7 @@ __all__ = [
     "StorageSlow",
     "StorageTooNew",
     "StorageUnavailable",
+    "TaskNotRunnable",
     "TooManyStuckThreads",
     "Unavailable",
     "UnknownExecution",
@@ -370,6 +374,17 @@ class ShuttingDown(Unavailable):
     retry_after = 5.0
 
 
+class TaskNotRunnable(Unavailable):
+    """The task {task_id!r} cannot run now: {reason} Change it with PUT, or delete it."""
+
+    code = "task-not-runnable"
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        self.task_id = task_id
+        self.reason = reason
+        super().__init__()
+
+
 class StorageUnavailable(Unavailable):
     """The store {store!r} cannot be used: {reason}."""
 
@@ -388,6 +403,21 @@ class StorageSlow(Unavailable):
 
     def __init__(self, execution_id: str) -> None:
         self.execution_id = execution_id
+        super().__init__()
+
+
+class BreakerOpen(Unavailable):
+    """The breaker {breaker!r} is {state} and lets no call through. {advice}"""
+
+    code = "breaker-open"
+
+    def __init__(self, breaker: str, state: str, retry_after: float | None) -> None:
+        self.breaker = breaker
+        self.state = state
+        self.retry_after = retry_after
+        self.advice = (
+            "It stays so until somebody resets it." if retry_after is None else f"Try again in {retry_after:.3g} s."
+        )
         super().__init__()
 
 
@@ -433,6 +463,21 @@ class PluginError(HotplaneError):
     """A plugin failed."""
 
     code = "plugin-error"
+
+
+class PluginImportFailed(PluginError):
+    """The plugin {path!r} cannot be loaded: {reason}."""
+
+    code = "plugin-import-failed"
+
+    def __init__(self, path: str, reason: str, *, traceback: str = "", changed: bool = False) -> None:
+        self.path = path
+        self.reason = reason
+        self.traceback = traceback
+        """The plugin's own frames, for its author."""
+        self.changed = changed
+        """Whether the files changed meanwhile, so that another try may succeed."""
+        super().__init__()
 
 
 class PluginStartFailed(PluginError):

@@ -1,1 +1,17 @@
-"""Keeping plugins alive: discovery, loading by generation, lifecycle, supervision, health."""
+"""Keeping plugins alive."""
+
+from hotplane.host.lifecycle import TRANSITIONS, Lifecycle, Transition
+from hotplane.host.manager import Manager, Overrides
+from hotplane.host.settings import HostSettings
+from hotplane.host.slot import PluginSpec, PluginStatus
+
+__all__ = [
+    "TRANSITIONS",
+    "HostSettings",
+    "Lifecycle",
+    "Manager",
+    "Overrides",
+    "PluginSpec",
+    "PluginStatus",
+    "Transition",
+]

@@ -3,8 +3,8 @@
 Imports only `plugins`, `records` and `errors`.
 """
 
-from hotplane.registry.chain import Chain, Failure, Link
+from hotplane.registry.chain import Chain, Failure, Link, Offload
 from hotplane.registry.registry import Entry, Registry
 from hotplane.registry.stats import PluginStats, StatsSnapshot
 
-__all__ = ["Chain", "Entry", "Failure", "Link", "PluginStats", "Registry", "StatsSnapshot"]
+__all__ = ["Chain", "Entry", "Failure", "Link", "Offload", "PluginStats", "Registry", "StatsSnapshot"]

@@ -159,7 +159,7 @@ class Registry:
         if kind.method and not callable(getattr(plugin, kind.method, None)):
             raise InvalidMetadata(type(plugin).__qualname__, f"it has no method `{kind.method}`")
         entry = Entry(
-            id=self._usable(id or plugin.id or plugin.name),
+            id=self.check_usable(id or plugin.id or plugin.name),
             kind=kind,
             plugin=plugin,
             enabled=plugin.is_enabled if enabled is None else enabled,
@@ -224,7 +224,13 @@ class Registry:
             self._publish(changed if other is entry else other for other in self._snapshot.ordered)
             return changed
 
-    def _usable(self, id: str) -> str:
+    @staticmethod
+    def check_usable(id: str) -> str:
+        """Return `id` when a plugin may have it.
+
+        Raises:
+            ReservedId, InvalidId: It may not.
+        """
         if id in RESERVED_IDS:
             raise ReservedId(id)
         return check_id(id, "a plugin's id")
