@@ -127,6 +127,9 @@ class Plugin(Generic[ConfigT]):
     blocking: ClassVar[bool] = False
     """Whether its sync methods may block: then they run in a thread of the host's pool, not on the loop."""
 
+    outcomes: ClassVar[tuple[type[BaseException], ...]] = ()
+    """Exceptions that are results of the kind's method, not failures of the plugin; they are not counted as such."""
+
     config: ConfigT
     id: str = ""
     """The instance's id; set by the host."""

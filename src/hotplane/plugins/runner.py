@@ -27,6 +27,7 @@ class Runner(Plugin[ConfigT]):
     """Runs a task's program on an input."""
 
     method = "run"
+    outcomes = (ProgramFailed,)
 
     def run(self, task: Task, input: Json, deadline: float) -> Awaitable[Json]:
         """Run the program and return its output.

@@ -108,7 +108,8 @@ class Link(Generic[P]):
     def _failed(self, error: BaseException, limit: float | None, elapsed_ns: int) -> Failure:
         if self.offload is not None and isinstance(error, TimeoutError) and elapsed_ns >= (limit or 0) * 1e9:
             return self._overran(limit)
-        self.stats.errors += 1
+        if not isinstance(error, type(self.plugin).outcomes):
+            self.stats.errors += 1
         return Failure(self.plugin_id, error)
 
     def _overran(self, limit: float | None) -> Failure:

@@ -1,0 +1,240 @@
+"""One execution from its input to its stored record.
+
+Imports only `plugins`, `registry`, `records`, `values`, `identity`, `errors` and its own room; storage comes as
+an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Protocol
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from hotplane.errors import InputRejected, Overloaded, ShuttingDown, StorageSlow, TaskNotRunnable
+from hotplane.execution.running import Outcome, attempt
+from hotplane.execution.sampling import decide
+from hotplane.execution.settings import ExecutionSettings
+from hotplane.execution.tasks import Plan
+from hotplane.execution.telling import events_of
+from hotplane.execution.validation import judge
+from hotplane.identity import check_id, is_uuid7, new_id
+from hotplane.plugins import Runner, Sampler, Validator
+from hotplane.records import Event, Execution, ExecutionFailure, ExecutionStatus, now
+from hotplane.registry import Registry
+from hotplane.values import Json, checked_copy
+
+__all__ = ["ExecutionStore", "Pipeline"]
+
+_MIN_JUDGEMENT_SECONDS = 0.02
+_COMMIT_SHARE = 0.5
+"""This part of the margin after the deadline is kept for the commit."""
+
+
+class ExecutionStore(Protocol):
+    """Where records go."""
+
+    async def record(self, execution: Execution, events: Sequence[Event]) -> object:
+        """Return when the record and its events are committed, together."""
+        ...
+
+    def record_soon(self, execution: Execution, events: Sequence[Event]) -> None:
+        """Have them committed without waiting for it."""
+        ...
+
+    async def is_minted(self, execution_id: str) -> bool:
+        """Tell whether a stored execution has this id and a host minted it."""
+        ...
+
+
+class Pipeline:
+    """Runs tasks: input, runner, samplers, validators, one commit, then the answer.
+
+    Args:
+        registry: The plugins.
+        store: The records.
+        settings: Limits.
+        announce: Told of events after their commit.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        store: ExecutionStore,
+        settings: ExecutionSettings,
+        announce: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._settings = settings
+        self._announce = announce
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closing = False
+        self._interrupting = False
+        self.counts: Counter[str] = Counter()
+        """Executions by status since the host started."""
+
+    @property
+    def in_flight(self) -> int:
+        """Executions that were admitted and are not answered."""
+        return len(self._running)
+
+    async def execute(
+        self, plan: Plan, input: Json, *, expected: Json | UnsetType = UNSET, id: str | None = None
+    ) -> Execution:
+        """Execute a task once and return its stored record.
+
+        Args:
+            plan: The task.
+            input: Its input.
+            expected: What the output should be, where known.
+            id: The caller's id for the execution; minted when None.
+
+        Raises:
+            InputRejected: The input does not fit the schema; recorded, with the record's id.
+            NotJson, InvalidId: The request cannot be recorded.
+            Overloaded, ShuttingDown, TaskNotRunnable: Nothing ran.
+            StorageSlow, StorageError, StorageUnavailable: It ran, but its record is not (yet) stored.
+        """
+        self._admit()
+        admitted = perf_counter()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine always runs in a task
+        self._running.add(task)
+        try:
+            blank = await self._blank(plan, input, expected, id)
+            await self._check_input(plan, blank, admitted)
+            done = await self._run(plan, blank, admitted)
+            return await self._commit(await self._judge(plan, done, admitted), plan, admitted)
+        finally:
+            self._running.discard(task)
+
+    async def close(self, grace: float) -> None:
+        """Admit nothing more; wait for what runs, then interrupt it and have it recorded.
+
+        Args:
+            grace: Seconds to wait.
+        """
+        self._closing = True
+        running = self._running - {asyncio.current_task()}
+        if running:
+            await asyncio.wait(running, timeout=grace)
+        self._interrupting = True
+        left = self._running - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+
+    def _admit(self) -> None:
+        if self._closing:
+            raise ShuttingDown
+        if len(self._running) >= self._settings.max_in_flight:
+            raise Overloaded("The host", self._settings.max_in_flight, "execution.max_in_flight")
+
+    async def _blank(self, plan: Plan, input: Json, expected: Json | UnsetType, id: str | None) -> Execution:
+        """Return the record as it is before anything ran."""
+        minted = True
+        if id is not None:
+            check_id(id, "an execution's id")
+            minted = is_uuid7(id) and await self._store.is_minted(id)
+        return Execution(
+            id=id or new_id(),
+            task_id=plan.task.id,
+            program=plan.task.program,
+            status=ExecutionStatus.CANCELLED,
+            input=checked_copy(input),
+            expected=expected if expected is UNSET else checked_copy(expected),
+            started_at=now(),
+            minted=minted,
+        )
+
+    async def _check_input(self, plan: Plan, blank: Execution, admitted: float) -> None:
+        problems = plan.input_schema.problems(blank.input)
+        if not problems:
+            return
+        message = "; ".join(str(problem) for problem in problems)
+        failure = ExecutionFailure(type="input-rejected", message=message)
+        rejected = replace(blank, status=ExecutionStatus.REJECTED, error=failure)
+        await self._commit(rejected, plan, admitted)
+        raise InputRejected(plan.task.id, problems, blank.id)
+
+    async def _run(self, plan: Plan, blank: Execution, admitted: float) -> Execution:
+        deadline = plan.task.timeout_ms / 1e3 - (perf_counter() - admitted)
+        try:
+            outcome = await self._first_runner(plan, blank.input, deadline)
+        except asyncio.CancelledError:
+            return self._cut_short(blank, admitted)
+        return replace(
+            blank,
+            status=outcome.status,
+            output=outcome.output,
+            error=outcome.error,
+            attempts=outcome.attempts,
+            latency_ms=(perf_counter() - admitted) * 1e3,
+        )
+
+    async def _first_runner(self, plan: Plan, input: Json, deadline: float) -> Outcome:
+        wanted = plan.task.route[0]
+        for link in self._registry.chains[Runner].links:
+            if link.plugin_id == wanted:
+                return await attempt(link, plan.task, input, deadline)
+        raise TaskNotRunnable(plan.task.id, f"its runner {wanted!r} is not active.")
+
+    def _cut_short(self, blank: Execution, admitted: float) -> Execution:
+        """Return the record of a run that was cancelled, or raise on where nobody waits for it."""
+        status = ExecutionStatus.INTERRUPTED if self._interrupting else ExecutionStatus.CANCELLED
+        why = "The host was shut down" if self._interrupting else "The caller went away"
+        failure = ExecutionFailure(type=status.value, message=f"{why} before it ended.")
+        latency_ms = (perf_counter() - admitted) * 1e3
+        return self._survive(replace(blank, status=status, error=failure, latency_ms=latency_ms))
+
+    def _survive(self, execution: Execution) -> Execution:
+        """Called where CancelledError was caught: go on when the host cut it short, else record and raise on."""
+        if not self._interrupting:
+            self.counts[execution.status] += 1
+            self._store.record_soon(execution, events_of(execution))
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        return execution
+
+    async def _judge(self, plan: Plan, done: Execution, admitted: float) -> Execution:
+        if done.status is ExecutionStatus.INTERRUPTED:
+            return done
+        left = self._answer_due(plan, admitted) - self._margin * _COMMIT_SHARE - perf_counter()
+        limit = max(left, _MIN_JUDGEMENT_SECONDS)
+        try:
+            decision = await decide(self._registry.chains[Sampler], done, plan, limit)
+            done = replace(done, sampling=decision)
+            if not decision.sampled:
+                return done
+            results, valid = await judge(self._registry.chains[Validator], done, plan, limit)
+        except asyncio.CancelledError:
+            return self._survive(done)
+        return replace(done, validations=results, valid=valid)
+
+    async def _commit(self, execution: Execution, plan: Plan, admitted: float) -> Execution:
+        events = events_of(execution)
+        self.counts[execution.status] += 1
+        left = max(self._answer_due(plan, admitted) - perf_counter(), self._margin * _COMMIT_SHARE)
+        try:
+            async with asyncio.timeout(left):
+                await self._store.record(execution, events)
+        except TimeoutError:
+            raise StorageSlow(execution.id) from None
+        self._announce(events)
+        return execution
+
+    @property
+    def _margin(self) -> float:
+        return self._settings.answer_margin_ms / 1e3
+
+    def _answer_due(self, plan: Plan, admitted: float) -> float:
+        return admitted + plan.task.timeout_ms / 1e3 + self._margin
