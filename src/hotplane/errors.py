@@ -10,7 +10,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
-    │   ├── UnknownType, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
+    │   ├── UnknownType, ReferenceNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen
@@ -57,6 +57,7 @@ __all__ = [
     "Problem",
     "ProgramNotAllowed",
     "ProgramNotImportable",
+    "ReferenceNotAllowed",
     "ReservedId",
     "RetryLater",
     "ShuttingDown",
@@ -286,6 +287,17 @@ class UnknownType(Invalid):
         known = sorted(known)
         self.hint = did_you_mean(name, known) or "."
         self.known = ", ".join(known)
+        super().__init__()
+
+
+class ReferenceNotAllowed(Invalid):
+    """The plugin class {reference!r} is not allowed. Add its module to `plugins.paths` in the configuration file (now: {allowed})."""
+
+    code = "reference-not-allowed"
+
+    def __init__(self, reference: str, allowed: Iterable[str]) -> None:
+        self.reference = reference
+        self.allowed = ", ".join(allowed) or "nothing"
         super().__init__()
 
 
