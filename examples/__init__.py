@@ -1,0 +1,1 @@
+"""Example projects that run on Hotplane; the tests run them too."""
