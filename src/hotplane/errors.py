@@ -278,12 +278,13 @@ class InvalidCursor(Invalid):
 
 
 class UnknownType(Invalid):
-    """There is no plugin type {name!r}{hint} Known types: {known}."""
+    """There is no {what} {name!r}{hint} Known: {known}."""
 
     code = "unknown-type"
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], *, what: str = "plugin type") -> None:
         self.name = name
+        self.what = what
         known = sorted(known)
         self.hint = did_you_mean(name, known) or "."
         self.known = ", ".join(known)

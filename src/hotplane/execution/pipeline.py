@@ -38,8 +38,8 @@ _COMMIT_SHARE = 0.5
 class ExecutionStore(Protocol):
     """Where records go."""
 
-    async def record(self, execution: Execution, events: Sequence[Event]) -> object:
-        """Return when the record and its events are committed, together."""
+    async def record(self, execution: Execution, events: Sequence[Event]) -> Execution:
+        """Return the record, with its sequence, when it and its events are committed, together."""
         ...
 
     def record_soon(self, execution: Execution, events: Sequence[Event]) -> None:
@@ -226,11 +226,11 @@ class Pipeline:
         left = max(self._answer_due(plan, admitted) - perf_counter(), self._margin * _COMMIT_SHARE)
         try:
             async with asyncio.timeout(left):
-                await self._store.record(execution, events)
+                stored = await self._store.record(execution, events)
         except TimeoutError:
             raise StorageSlow(execution.id) from None
         self._announce(events)
-        return execution
+        return stored
 
     @property
     def _margin(self) -> float:

@@ -24,7 +24,7 @@ from hotplane.host.hooks import call_hook
 from hotplane.host.lifecycle import Lifecycle, Transition
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import NO_CALLS, PluginSpec, PluginStatus, Slot
-from hotplane.plugins import Plugin, PluginContext, kind_name, kind_of
+from hotplane.plugins import Plugin, PluginContext, Runner, kind_name, kind_of
 from hotplane.plugins.base import check_plugin_class
 from hotplane.records import PluginState
 from hotplane.registry import Offload, Registry
@@ -244,7 +244,7 @@ class Manager:
             enabled=slot.enabled,
             priority=slot.priority,
             generation=slot.generation,
-            limit=slot.spec.limit or self._settings.call_timeout_seconds,
+            limit=self._limit(slot.spec, plugin),
             on_error=slot.spec.on_error,
         )
         slot.lifecycle.to(PluginState.ACTIVE)
@@ -263,6 +263,11 @@ class Manager:
         plugin.config = read_configuration(spec.id, cls, spec.configuration)
         plugin.__init__()
         return plugin
+
+    def _limit(self, spec: PluginSpec, plugin: Plugin[Any]) -> float | None:
+        if spec.limit is None and isinstance(plugin, Runner):
+            return None  # a runner has the task's deadline
+        return spec.limit or self._settings.call_timeout_seconds
 
     async def _unload(self, slot: Slot, reason: str) -> None:
         slot.lifecycle.to(PluginState.UNLOADING, reason)

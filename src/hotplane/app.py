@@ -1,0 +1,347 @@
+"""The composition root: builds a `Hotplane` from its configuration. The only file that knows every room."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast, overload
+
+from msgspec import UNSET, UnsetType
+from pydantic import BaseModel
+
+from hotplane.builtin.runners.local import LocalRunner
+from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, load_config
+from hotplane.errors import ConfigurationError, ShuttingDown, UnknownType
+from hotplane.events import Announcer
+from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
+from hotplane.host import HostSettings, Manager, PluginSpec, PluginStatus, Transition
+from hotplane.log import get_logger
+from hotplane.plugins import Plugin, PluginContext, Runner
+from hotplane.programs import DaemonThreads, Programs, add_paths
+from hotplane.records import Execution, now
+from hotplane.registry import Registry
+from hotplane.specs import TypeFinder, local_spec, specs_of
+from hotplane.storage import Store
+from hotplane.values import Json
+from hotplane.version import __version__
+
+__all__ = ["Hotplane"]
+
+C = TypeVar("C", bound="type[Plugin[Any]]")
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    now = staticmethod(now)
+    monotonic = staticmethod(time.monotonic)
+
+
+class Hotplane:
+    """A host: holds plugins, runs tasks through them, and records what came of it.
+
+    Use it as an asynchronous context manager, in one event loop::
+
+        async with Hotplane.from_config("hotplane.yaml") as host:
+            execution = await host.execute("spam-detector", {"text": "hello"})
+
+    Args:
+        loaded: The checked configuration.
+    """
+
+    def __init__(self, loaded: LoadedConfig | None = None) -> None:
+        self._loaded = loaded or config_from_mapping({})
+        self.config: HotplaneConfig = self._loaded.config
+        self._log = get_logger()
+        self._threads = DaemonThreads(
+            max_threads=self.config.programs.max_threads,
+            max_stuck=self.config.programs.max_stuck,
+            queue_limit=self.config.programs.queue_limit,
+        )
+        self._programs = Programs(self.config.programs, self._threads)
+        self._types = TypeFinder(self.config.plugins.paths)
+        self._store: Store | None = None
+        self._registered: list[PluginSpec] = []
+        self._started_at = time.monotonic()
+        self._running = False
+        self.registry = Registry(offload=self._threads.call)
+
+    @classmethod
+    def from_config(
+        cls,
+        source: str | Path | Mapping[str, object] | LoadedConfig | None = None,
+        *,
+        overrides: Mapping[str, Json] | None = None,
+    ) -> Hotplane:
+        """Build a host; nothing is started or imported yet.
+
+        Args:
+            source: A file, a mapping of the same shape, or a checked configuration; None looks for
+                ``hotplane.yaml`` in the current directory and is content without.
+            overrides: Values that win over the source, by dotted key, such as ``{"storage.url": "jobs.db"}``.
+
+        Raises:
+            ConfigurationError: Every problem, with file, line and pointer.
+        """
+        if isinstance(source, LoadedConfig):
+            return cls(source)
+        if isinstance(source, Mapping):
+            return cls(config_from_mapping(source, overrides=overrides))
+        return cls(load_config(source, overrides=overrides))
+
+    # --- plugins by hand ---------------------------------------------------------------------------------
+
+    def register(
+        self,
+        plugin: Plugin[Any] | type[Plugin[Any]],
+        *,
+        id: str | None = None,
+        enabled: bool = True,
+        priority: int | None = None,
+        configuration: Mapping[str, Json] | None = None,
+        required: bool = False,
+    ) -> None:
+        """Have a plugin loaded when the host starts; for a running host see `load`.
+
+        Args:
+            plugin: A class, which the host instantiates with `configuration`, or an instance.
+            id: Unique over all kinds; its type's name by default.
+            enabled: Whether it is loaded and in its kind's chain.
+            priority: Higher runs earlier; its class's own by default.
+            configuration: For a class; an instance brings its own.
+            required: Whether the host must not start without it.
+        """
+        cls, instance = (plugin, None) if isinstance(plugin, type) else (type(plugin), plugin)
+        name = cls.metadata.name
+        spec = PluginSpec(
+            id=id or name,
+            type=name,
+            enabled=enabled,
+            priority=priority,
+            configuration=configuration or {},
+            required=required,
+            source="hand",
+            cls=cls,
+            instance=instance,
+        )
+        self._registered.append(spec)
+
+    @overload
+    def plugin(self, cls: C, /) -> C: ...
+    @overload
+    def plugin(
+        self, /, *, id: str | None = None, priority: int | None = None, configuration: Mapping[str, Json] | None = None
+    ) -> Callable[[C], C]: ...
+    def plugin(
+        self,
+        cls: C | None = None,
+        /,
+        *,
+        id: str | None = None,
+        priority: int | None = None,
+        configuration: Mapping[str, Json] | None = None,
+    ) -> C | Callable[[C], C]:
+        """Register the class below: ``@host.plugin`` or ``@host.plugin(priority=5)``."""
+
+        def decorate(decorated: C) -> C:
+            self.register(decorated, id=id, priority=priority, configuration=configuration)
+            return decorated
+
+        return decorate if cls is None else decorate(cls)
+
+    async def load(self, plugin: Plugin[Any] | type[Plugin[Any]], **options: Any) -> PluginStatus:
+        """Register a plugin with a running host and start it; the options are those of `register`."""
+        self.register(plugin, **options)
+        spec = self._registered.pop()
+        self.plugins.add(spec)
+        return await self.plugins.start(spec.id)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the store, load the plugins, take the tasks in.
+
+        Raises:
+            ConfigurationError: A task or a plugin of the file cannot be used; every problem is named.
+            StorageUnavailable, StorageCorrupt, StorageTooNew, MissingExtra: The store cannot be opened.
+            PluginStartFailed: A plugin marked `required` did not start.
+        """
+        add_paths(self.config.programs.paths)
+        self._store = await Store.open(self.config.storage)
+        try:
+            await self._assemble(self._store)
+        except BaseException:
+            await self._store.close()
+            self._store = None
+            raise
+        self._running = True
+        self._started_at = time.monotonic()
+        self._log.info("host.started", version=__version__, store=self.store.url, tasks=len(self.tasks.list()))
+
+    async def _assemble(self, store: Store) -> None:
+        settings = self.config.plugins
+        self._announcer = Announcer(self.registry, log=self._log)
+        self.plugins = Manager(
+            self.registry,
+            find_type=self._types.find,
+            make_context=self._context,
+            overrides=store,
+            offload=self._threads.call,
+            settings=HostSettings(
+                start_timeout_seconds=settings.start_timeout_seconds,
+                stop_timeout_seconds=settings.stop_timeout_seconds,
+                call_timeout_seconds=settings.call_timeout_ms / 1e3,
+            ),
+            on_transition=self._on_transition,
+        )
+        self.tasks = TaskTable(
+            check_program=self._programs.load,
+            check_route=self._check_route,
+            store=store,
+            file=str(self._loaded.file or "the configuration"),
+            announce=self._announcer.announce,
+        )
+        self._pipeline = Pipeline(
+            registry=self.registry,
+            store=store,
+            settings=ExecutionSettings(max_in_flight=self.config.server.max_in_flight),
+            announce=self._announcer.announce,
+        )
+        await self._load_plugins(await store.overrides())
+        await self._take_tasks_in(store)
+        self._announcer.start()
+
+    async def _load_plugins(self, overrides: Mapping[str, Mapping[str, Json]]) -> None:
+        local = LocalRunner()
+        local.programs = self._programs
+        self.plugins.add(local_spec(local), overrides.get("local"))
+        if self.config.plugins.enabled:
+            for spec in (*specs_of(self.config), *self._registered):
+                self.plugins.add(spec, overrides.get(spec.id))
+        await self.plugins.start_all()
+
+    async def _take_tasks_in(self, store: Store) -> None:
+        declared = [entry.to_task() for entry in self.config.tasks]
+        problems = await self.tasks.declare(declared)
+        if problems:
+            await self.plugins.stop_all()
+            raise ConfigurationError([self._loaded.problem(each.message, each.pointer) for each in problems])
+        await self.tasks.restore(await store.list_tasks())
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Take no more work, wait for what runs, then interrupt and record it; unload the plugins, close the store.
+
+        Args:
+            grace: Seconds to wait for what runs; the configured ones by default.
+        """
+        if not self._running:
+            return
+        self._running = False
+        grace = self.config.server.shutdown_grace_seconds if grace is None else grace
+        ends_at = time.monotonic() + grace
+        await self._pipeline.close(grace)
+        await self._announcer.stop(max(0.1, ends_at - time.monotonic()))
+        await self.plugins.stop_all()
+        self._programs.close()
+        await self.store.close(max(1.0, ends_at - time.monotonic()))
+        self._log.info("host.stopped", executions=sum(self._pipeline.counts.values()))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- work --------------------------------------------------------------------------------------------
+
+    async def execute(
+        self, task_id: str, input: Json, *, expected: Json | UnsetType = UNSET, id: str | None = None
+    ) -> Execution:
+        """Execute a task once; the record is stored before this returns.
+
+        Args:
+            task_id: The task.
+            input: Its input, in the JSON data model.
+            expected: What the output should be, where known; validators compare.
+            id: The caller's id for the execution; minted by default.
+
+        Returns:
+            The record. A program that raised, returned something that is not JSON, or overran the deadline is a
+            record with another status than ``success``, not an exception.
+
+        Raises:
+            UnknownTask: There is no such task.
+            InputRejected: The input does not fit the task's schema; that is recorded, too.
+            NotJson, InvalidId: The request cannot be recorded.
+            Unavailable: Overloaded, shutting down, too many stuck threads, or a store that is too slow.
+            StorageError: The store failed, for example because the disk is full.
+        """
+        if not self._running:
+            raise ShuttingDown
+        return await self._pipeline.execute(self.tasks.plan(task_id), input, expected=expected, id=id)
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The open store.
+
+        Raises:
+            ShuttingDown: The host is not running.
+        """
+        if self._store is None:
+            raise ShuttingDown
+        return self._store
+
+    def readiness(self) -> tuple[str, ...]:
+        """Return why the host is not ready for work; empty when it is."""
+        reasons: list[str] = []
+        if not self._running:
+            reasons.append("the host is not running")
+        if self._programs.stuck_threads >= self.config.programs.max_stuck:
+            reasons.append(f"{self._programs.stuck_threads} threads hang in programs that overran their deadline")
+        return tuple(reasons)
+
+    def stats(self) -> dict[str, Json]:
+        """Return what the host has done since it was started, and what it is doing."""
+        states = Counter(str(status.state) for status in self.plugins.list())
+        return {
+            "version": __version__,
+            "uptime_seconds": time.monotonic() - self._started_at,
+            "executions": dict(self._pipeline.counts),
+            "in_flight": self._pipeline.in_flight,
+            "stuck_threads": self._programs.stuck_threads,
+            "stuck_tasks": self._programs.stuck_tasks,
+            "plugins": dict(states),
+            "tasks": len(self.tasks.list()),
+            "events_not_announced": self._announcer.dropped,
+            "store": {"url": self.store.url, "waiting": self.store.depth},
+        }
+
+    # --- what the rooms are given ------------------------------------------------------------------------
+
+    def _context(self, plugin_id: str, config: BaseModel) -> PluginContext:
+        return PluginContext(
+            plugin_id=plugin_id,
+            config=config,
+            log=self._log.bind(plugin=plugin_id),
+            clock=cast("Any", SystemClock),
+            storage=self.store.key_value(plugin_id),
+            host_version=__version__,
+        )
+
+    def _check_route(self, route: tuple[str, ...]) -> None:
+        runners = {runner.id for runner in self.registry.list(Runner, enabled_only=False)}
+        for name in route:
+            if name not in runners:
+                raise UnknownType(name, runners, what="runner")
+
+    def _on_transition(self, step: Transition) -> None:
+        level = self._log.warning if step.after == "failed" else self._log.info
+        level("plugin." + step.after, plugin=step.plugin_id, before=str(step.before), reason=step.reason or None)

@@ -1,0 +1,80 @@
+"""Logging: structured, through the standard library, so that an embedding program keeps control of it.
+
+Imports nothing of Hotplane. Loggers write to the standard logger ``hotplane``; only the command line calls
+`configure`, which prints to standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, cast
+
+import structlog
+from structlog.typing import WrappedLogger
+
+__all__ = ["configure", "get_logger"]
+
+_FIELDS = "hotplane_fields"
+_ROOT = "hotplane"
+
+
+def get_logger(**bound: object) -> structlog.stdlib.BoundLogger:
+    """Return a logger that adds `bound` to everything it says."""
+    logger = structlog.wrap_logger(
+        logging.getLogger(_ROOT),
+        processors=[structlog.stdlib.filter_by_level, _to_record],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+    )
+    return cast("structlog.stdlib.BoundLogger", logger.bind(**bound))
+
+
+def configure(*, style: Literal["console", "json"] = "console", level: str = "INFO") -> None:
+    """Print what is logged to standard error.
+
+    Args:
+        style: ``console`` for people, ``json`` for programs, one object a line.
+        level: The least level that is printed: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+    """
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+            foreign_pre_chain=[
+                _from_record,
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+def _to_record(
+    logger: WrappedLogger, method: str, event: MutableMapping[str, Any]
+) -> tuple[tuple[str], dict[str, Any]]:
+    del logger, method
+    fields = dict(event)
+    exc_info = fields.pop("exc_info", None)
+    message = str(fields.pop("event", ""))
+    text = " ".join([message, *(f"{name}={value!r}" for name, value in fields.items())])
+    return (text.replace("%", "%%"),), {"exc_info": exc_info, "extra": {_FIELDS: {"event": message, **fields}}}
+
+
+def _from_record(logger: WrappedLogger, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    del logger, method
+    fields = getattr(event.get("_record"), _FIELDS, None)
+    if fields is not None:
+        event.update(fields)
+    return event

@@ -1,0 +1,3 @@
+"""The version of Hotplane. Imports nothing."""
+
+__version__ = "0.1.0"
