@@ -1,0 +1,109 @@
+"""The command of the demo: starts a server, drives it, shows the summary. Exit code 0, or 1 with one message."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+
+from examples.demo.display import Display
+from examples.demo.drive import TASK, Driver, Swap, new_client, swap_plugins
+from examples.demo.failure import DemoFailed
+from examples.demo.messages import Message, read_messages
+from examples.demo.report import print_summary
+from examples.demo.server import ROOT, Server
+from examples.demo.tally import Tally
+
+CONFIG = ROOT / "examples" / "spam" / "hotplane.yaml"
+MESSAGES = ROOT / "examples" / "spam" / "messages.jsonl"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo and return the exit code: 0, 1 for a failure, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        asyncio.run(_run_until_told(options, console))
+    except DemoFailed as failure:
+        print(f"demo: {failure}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("demo: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="Watch Hotplane execute messages.")
+    source = os.environ.get("INPUT") or MESSAGES
+    parser.add_argument(
+        "input", nargs="?", type=Path, default=Path(source), help="JSON lines; default: $INPUT, or %(default)s"
+    )
+    parser.add_argument("--port", type=int, help="port of the server; default: a free one")
+    parser.add_argument("--connections", type=int, default=16, help="connections at once (default %(default)s)")
+    return parser
+
+
+async def _run_until_told(options: argparse.Namespace, console: Console) -> None:
+    """Run the demo; SIGTERM cancels it, so that the server never outlives it."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    messages = read_messages(options.input)
+    folder = Path(tempfile.mkdtemp(prefix="hotplane-demo-"))
+    try:
+        await _run(messages, Server(CONFIG, folder, options.port), options, console)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+async def _run(messages: list[Message], server: Server, options: argparse.Namespace, console: Console) -> None:
+    console.print(f"Starting a Hotplane server at {server.url} …", soft_wrap=True)
+    async with server, new_client(server.url, options.connections) as client:
+        console.print(f"Sending {len(messages)} messages of {options.input} to the task {TASK}.", soft_wrap=True)
+        with Display(console, len(messages)) as display:
+            tally, swap = await _drive(client, server, messages, options.connections, display)
+            seconds = display.seconds
+    if tally.failures:
+        raise DemoFailed(f"{tally.failures.total()} requests failed: {', '.join(tally.failures)}.")
+    print_summary(console, tally, swap, seconds)
+    _print_next(console, server, tally)
+
+
+async def _drive(
+    client: httpx2.AsyncClient, server: Server, messages: list[Message], connections: int, display: Display
+) -> tuple[Tally, Swap]:
+    swaps: list[Swap] = []
+
+    async def halfway() -> None:
+        swap = await swap_plugins(client)
+        swaps.append(swap)
+        display.say(f"Half-way, and the server keeps running: {swap.disabled} is disabled; {swap.moved} moves")
+        display.say(f"from priority {swap.priority_before} to {swap.priority_after}, ahead of the schema validator.")
+
+    try:
+        tally = await Driver(client, messages, halfway, display.update, connections).run()
+    except httpx2.TransportError as error:
+        gone = "The server died." if await server.died() else f"The server stopped answering ({error!r})."
+        raise server.failure(gone) from error
+    return tally, swaps[0]
+
+
+def _print_next(console: Console, server: Server, tally: Tally) -> None:
+    which, found = ("an invalid", tally.an_invalid) if tally.an_invalid else ("an", tally.any_id)
+    serve = f"{sys.executable} -m hotplane serve --config {CONFIG} --store {server.store} --port {server.port}"
+    console.print(f"\nNext, look at {which} execution; its record was kept:", soft_wrap=True)
+    console.print(f"  {serve} &\n  curl {server.url}/api/executions/{found}", soft_wrap=True, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
