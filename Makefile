@@ -1,9 +1,10 @@
-# One word each: setup, check, test, demo, bench, docs, serve. Everything lives in .venv; nothing is installed globally.
+# One word each. Everything is installed into .venv; nothing is installed globally.
 PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv
-READY := .venv/.ready
 UV_VERSION := 0.13.9
+READY := .venv/.ready
+INPUT ?= examples/spam/messages.jsonl
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test demo bench docs serve lock clean
@@ -11,9 +12,11 @@ UV_VERSION := 0.13.9
 help:  ## Show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-# uv.lock holds versions and hashes but no download host (see CONTRIBUTING.md), so it is read by
+# uv.lock holds versions and hashes but names no download host (CONTRIBUTING.md says why), so it is read with
 # `uv export` and installed, hashes checked, from whatever index this machine is set up for.
 $(READY): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hotplane needs Python 3.11 or newer; say which with make PYTHON=python3.11")'
+	@echo "Setting up .venv (once) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(UV) export --quiet --frozen --all-extras --all-groups --no-emit-project --format requirements-txt -o .venv/requirements.txt
@@ -23,5 +26,36 @@ $(READY): uv.lock pyproject.toml
 
 setup: $(READY)  ## Make .venv with everything the project needs
 
-lock:  ## Resolve the dependencies anew and write uv.lock without hosts
-	@rm -f uv.lock && $(UV) lock && sed -i -E 's#"https://[^/"]+/#"https://index.invalid/#g' uv.lock
+check: $(READY)  ## Formatting, lint, types, layers
+	@$(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/pyright --warnings
+	@$(BIN)/lint-imports --no-logo
+
+test: $(READY)  ## The whole test suite
+	@$(BIN)/pytest
+
+demo: $(READY)  ## Run real messages through a real server (INPUT=path.jsonl for your own)
+	@$(BIN)/python -m examples.demo $(INPUT)
+
+bench: $(READY)  ## Measure against the peers, in one run (QUICK=1 for fewer rounds)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+docs: $(READY)  ## Build the documentation into docs/_build/html, warnings as errors
+	@$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+serve: $(READY)  ## Serve the example on http://127.0.0.1:3000
+	@$(BIN)/hotplane serve --config examples/spam/hotplane.yaml
+
+lock: .venv/bin/uv  ## Resolve the dependencies anew; uv.lock is written without hosts
+	@rm -f uv.lock
+	@$(UV) lock --quiet
+	@sed -i -E 's#"https://[^/"]+/#"https://index.invalid/#g' uv.lock
+
+.venv/bin/uv:
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+clean:  ## Remove what was built
+	@rm -rf .venv docs/_build dist .pytest_cache .ruff_cache .hypothesis

@@ -314,7 +314,7 @@ class Hotplane:
         return {
             "version": __version__,
             "uptime_seconds": time.monotonic() - self._started_at,
-            "executions": dict(self._pipeline.counts),
+            "executions": {str(status): count for status, count in self._pipeline.counts.items()},
             "in_flight": self._pipeline.in_flight,
             "stuck_threads": self._programs.stuck_threads,
             "stuck_tasks": self._programs.stuck_tasks,
