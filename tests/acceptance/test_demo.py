@@ -1,0 +1,162 @@
+"""The demo as a newcomer runs it: a real process with a real server, over a file of messages."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "examples" / "spam" / "messages.jsonl"
+
+
+def start(input: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the demo on a file, with a temporary folder of its own."""
+    environment = {**os.environ, "INPUT": str(input), "TMPDIR": str(folder), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "examples.demo", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def finish(demo: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for its end and return exit code, stdout and stderr."""
+    try:
+        output, errors = demo.communicate(timeout=50)
+    finally:
+        demo.kill()
+    return demo.returncode, output, errors
+
+
+def write(folder: Path, lines: list[str]) -> Path:
+    """Write an input file."""
+    path = folder / "in.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def address(output: str) -> tuple[str, int]:
+    """Return where the server listened."""
+    found = re.search(r"http://[\d.]+:\d+", output)
+    assert found, output
+    parts = urlsplit(found.group())
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
+
+
+def is_listening(place: tuple[str, int]) -> bool:
+    """Tell whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(place) == 0
+
+
+def child_of(pid: int) -> int:
+    """Return the process that the demo started."""
+    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo on so many messages that it can be disturbed."""
+    demo = start(write(tmp_path, SAMPLE.read_text(encoding="utf-8").splitlines() * 20), tmp_path)
+    with demo:
+        try:
+            yield demo
+        finally:
+            demo.kill()
+
+
+def wait_for_half_way(demo: subprocess.Popen[str]) -> str:
+    """Read the demo's output until the plugins have been changed, and return it."""
+    assert demo.stdout
+    read: list[str] = []
+    for line in demo.stdout:
+        read.append(line)
+        if "Half-way" in line:
+            return "".join(read)
+    raise AssertionError("".join(read) + (demo.stderr.read() if demo.stderr else ""))
+
+
+def test_sixty_messages_end_in_a_summary(tmp_path: Path):
+    """It exits with 0, every figure is there, the records tell of the change, and the server is gone."""
+    path = write(tmp_path, SAMPLE.read_text(encoding="utf-8").splitlines()[:60])
+    code, output, errors = finish(start(path, tmp_path))
+    assert (code, errors) == (0, "")
+    assert "60 success" in output
+    for row in ("latency, server", "latency, client", "sampled", "valid", "invalid", "p50", "p90", "p99"):
+        assert row in output
+    assert re.search(r"accuracy, estimated .*95 % interval|unknown: the percentage sampler", output)
+    assert re.search(r"accuracy, true .*of 60 labelled", output)
+    assert "time-based-sampler is disabled; link-and-prize moves" in output
+    assert re.search(r"→ 0 of \d+ executions", output)
+    assert not is_listening(address(output))
+
+
+def test_the_order_of_the_validators_changes_in_the_running_host(tmp_path: Path):
+    """The records of the two halves show the two orders."""
+    code, output, errors = finish(start(SAMPLE, tmp_path))
+    assert (code, errors) == (0, "")
+    before, after = "(json-schema-validator, link-and-prize)", "(link-and-prize, json-schema-validator)"
+    assert f"{before} → {after}" in output
+
+
+def test_messages_without_labels_are_executed_too(tmp_path: Path):
+    """Accuracy is unknown then, validity is still estimated, and an input that does not fit is rejected."""
+    lines = [json.dumps({"input": {"text": f"see you at {hour}"}}) for hour in range(40)]
+    code, output, errors = finish(start(write(tmp_path, [*lines, '{"input": {"texts": 1}}']), tmp_path))
+    assert (code, errors) == (0, "")
+    assert "40 success, 1 rejected" in output
+    assert "no message has an `expected` label" in output
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [(["{"], r"in\.jsonl:1: "), (['{"input": 1}', '{"text": 1}'], r"in\.jsonl:2: "), ([""], "holds no messages")],
+)
+def test_a_bad_file_is_one_clear_message(tmp_path: Path, lines: list[str], message: str):
+    """It exits with 1 and names the line; there is no traceback, and no server was started."""
+    code, output, errors = finish(start(write(tmp_path, lines), tmp_path))
+    assert code == 1
+    assert re.match("demo: .*" + message, errors)
+    assert "Traceback" not in errors
+    assert output == ""
+
+
+def test_a_port_in_use_is_one_clear_message(tmp_path: Path):
+    """It exits with 1 and names the port."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, _, errors = finish(start(SAMPLE, tmp_path, "--port", str(port)))
+    assert code == 1
+    assert errors.startswith(f"demo: The server cannot listen on port {port}: ")
+    assert errors.count("\n") == 1
+
+
+def test_a_server_that_dies_is_reported(tmp_path: Path, long_run: subprocess.Popen[str]):
+    """Killed in the middle of the run, the server is named as the cause, and the exit code is 1."""
+    wait_for_half_way(long_run)
+    os.kill(child_of(long_run.pid), signal.SIGKILL)
+    code, _, errors = finish(long_run)
+    assert code == 1
+    assert errors.startswith("demo: The server died. Its last words were:")
+    assert "Traceback" not in errors
+
+
+def test_a_demo_that_is_stopped_stops_its_server(tmp_path: Path, long_run: subprocess.Popen[str]):
+    """SIGTERM ends the demo with 130, and neither a server nor its folder is left."""
+    place = address(wait_for_half_way(long_run))
+    long_run.terminate()
+    code, _, errors = finish(long_run)
+    assert (code, errors) == (130, "demo: interrupted\n")
+    assert not is_listening(place)
+    assert list(tmp_path.glob("hotplane-demo-*")) == []
