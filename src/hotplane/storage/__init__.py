@@ -1,0 +1,17 @@
+"""One durable log of executions and events, on SQLite or PostgreSQL, and what the API changed."""
+
+from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
+from hotplane.storage.key_value import StoredKeyValue
+from hotplane.storage.settings import StorageSettings
+from hotplane.storage.store import Store
+from hotplane.storage.writer import StorageStats
+
+__all__ = [
+    "EventFilter",
+    "ExecutionFilter",
+    "Page",
+    "StorageSettings",
+    "StorageStats",
+    "Store",
+    "StoredKeyValue",
+]

@@ -1,0 +1,144 @@
+"""Stores groups of writes, one commit each, and finds the guilty when a group fails. Imports `database` and `writes`.
+
+It belongs to one thread and knows nothing of loops, queues or threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import cache
+
+from sqlalchemy import Connection, Table
+
+from hotplane.storage.database import Database, Fault, Scope
+from hotplane.storage.tables import events, executions
+from hotplane.storage.writes import Cell, Write
+
+__all__ = ["Committer"]
+
+_LARGEST_INSERT = 128
+"""Rows in one INSERT. Every statement lets go of the interpreter's lock and may wait 5 ms for it when the loop is
+busy, so a row each (`executemany`) took 95 ms for 256 rows beside a busy thread; this takes 5 ms."""
+_ALLOCATE = "UPDATE hotplane_counters SET value = value + {} WHERE name = 'sequence' RETURNING value"
+
+
+class Committer:
+    """Owns the writing connection and opens it again when it is lost.
+
+    Args:
+        database: Where to write.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._committing = False
+        self.commits = 0
+        """Transactions committed so far."""
+
+    def connect(self) -> Connection:
+        """Return the connection, opening it when there is none."""
+        if self._connection is None:
+            self._connection = self._database.open_writer()
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # A connection that is broken already may fail to close; there is nothing left to save on it.
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def store(self, writes: Sequence[Write]) -> Fault | None:
+        """Store `writes`: each ends with its `sequence`, or with its `error` set.
+
+        All go into one commit. When that fails because of a write that cannot be stored, or for want of room, the
+        group is halved until only the guilty ones are left, so that one of them costs a handful of commits and
+        the order is kept.
+
+        Returns:
+            The fault that kept some from being stored, the last one when there were several; None when all are stored.
+        """
+        fault = self._attempt(writes)
+        if fault is None:
+            return None
+        if fault.scope in (Scope.WRITE, Scope.SPACE) and len(writes) > 1:
+            middle = len(writes) // 2
+            first = self.store(writes[:middle])
+            return self.store(writes[middle:]) or first
+        for write in writes:
+            write.error = fault.error()
+        return fault
+
+    def _attempt(self, writes: Sequence[Write]) -> Fault | None:
+        reused = self._connection is not None
+        fault = self._transact(writes)
+        # An idle connection may have been cut long ago. As long as COMMIT was not sent nothing can have been stored,
+        # and the same writes may go through a new connection; after that they might be stored twice.
+        if fault is not None and fault.scope is Scope.CONNECTION and reused and not self._committing:
+            fault = self._transact(writes)
+        return fault
+
+    def _transact(self, writes: Sequence[Write]) -> Fault | None:
+        self._committing = False
+        try:
+            connection = self.connect()
+            with connection.begin() as transaction:
+                self._database.lock(connection)
+                self._apply(connection, writes)
+                self._committing = True
+                transaction.commit()
+        except Exception as error:
+            fault = self._database.fault(error)
+            if fault.scope in (Scope.STORE, Scope.CONNECTION):
+                self.close()
+            return fault
+        self.commits += 1
+        return None
+
+    def _apply(self, connection: Connection, writes: Sequence[Write]) -> None:
+        records: list[Cell] = []
+        happened: list[Cell] = []
+        sequence = self._allocate(connection, sum(write.rows for write in writes))
+        for write in writes:
+            if write.execution is not None:
+                write.sequence = sequence
+                records += (sequence, *write.execution)
+                sequence += 1
+            for row in write.events:
+                happened += (sequence, *row)
+                sequence += 1
+        self._insert(connection, executions, records)
+        self._insert(connection, events, happened)
+        for write in writes:
+            for statement in write.statements:
+                connection.execute(statement)
+
+    def _allocate(self, connection: Connection, count: int) -> int:
+        """Return the first of `count` new sequences; a rollback gives them back."""
+        if not count:
+            return 0
+        last = connection.exec_driver_sql(_ALLOCATE.format(count)).scalar_one()
+        return int(last) - count + 1
+
+    def _insert(self, connection: Connection, table: Table, cells: list[Cell]) -> None:
+        width = len(table.columns)
+        start = 0
+        while start < len(cells):
+            rows = min((len(cells) - start) // width, _LARGEST_INSERT)
+            rows = 1 << rows.bit_length() - 1
+            end = start + rows * width
+            connection.exec_driver_sql(
+                _insert_statement(table, rows, self._database.placeholder), tuple(cells[start:end])
+            )
+            start = end
+
+
+@cache
+def _insert_statement(table: Table, rows: int, placeholder: str) -> str:
+    # Only powers of two rows: few shapes, which the driver keeps prepared.
+    row = f"({', '.join([placeholder] * len(table.columns))})"
+    names = ", ".join(table.columns.keys())
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of our own tables

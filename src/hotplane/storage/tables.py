@@ -1,0 +1,110 @@
+"""The tables of a store, as of the newest revision. Imports nothing of Hotplane.
+
+A record is one JSON document in `body`; beside it stand only the columns that filters need. Instants are
+microseconds since 1970 in UTC. `sequence` is one order over executions and events alike: it is given inside the
+writing transaction, under the lock of all writers, so that its order is the order of commits.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "REVISION_TABLE",
+    "counters",
+    "events",
+    "executions",
+    "key_values",
+    "metadata",
+    "microseconds",
+    "overrides",
+    "tasks",
+]
+
+REVISION_TABLE = "hotplane_revision"
+"""Where Alembic keeps the revision; its own name, because another application may share the database."""
+
+metadata = MetaData()
+
+# SQLite makes a table's row id, its cheapest key, only of a column whose type is spelt INTEGER.
+_Sequence = BigInteger().with_variant(Integer(), "sqlite")
+
+executions = Table(
+    "hotplane_executions",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=False),
+    Column("id", Text, CheckConstraint("id <> ''", name="hotplane_executions_id_check"), nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("sampled", Boolean, nullable=False),
+    Column("valid", Boolean),
+    Column("minted", Boolean, nullable=False),
+    Column("latency", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("hotplane_executions_by_id", "id", "sequence"),
+    Index("hotplane_executions_by_task", "task_id", "sequence"),
+)
+
+events = Table(
+    "hotplane_events",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("task_id", Text),
+    Column("execution_id", Text),
+    Column("body", LargeBinary, nullable=False),
+    Index("hotplane_events_by_execution", "execution_id", "sequence"),
+)
+
+counters = Table(
+    "hotplane_counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+tasks = Table(
+    "hotplane_tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+overrides = Table(
+    "hotplane_overrides",
+    metadata,
+    Column("plugin_id", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+key_values = Table(
+    "hotplane_key_values",
+    metadata,
+    Column("plugin_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(instant: datetime) -> int:
+    """Return an aware instant as exact microseconds since 1970 in UTC."""
+    return (instant - _EPOCH) // _MICROSECOND

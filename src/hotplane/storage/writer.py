@@ -1,0 +1,199 @@
+"""The thread that writes: takes what waits, has it stored in one commit, tells the waiters. Imports `committer`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from threading import Thread
+
+import structlog
+from msgspec import Struct
+
+from hotplane.errors import HotplaneError, ShuttingDown, StorageError, StorageSlow
+from hotplane.storage.committer import Committer
+from hotplane.storage.database import Database
+from hotplane.storage.intake import Intake
+from hotplane.storage.revisions import bring_up_to_date
+from hotplane.storage.settings import StorageSettings
+from hotplane.storage.writes import Waiter, Write
+
+__all__ = ["StorageStats", "Writer"]
+
+_log = structlog.get_logger("hotplane.storage")
+
+
+class StorageStats(Struct, frozen=True, kw_only=True):
+    """What the store has done since it was opened."""
+
+    waiting: int
+    """Writes that wait for a commit now."""
+    writes: int
+    """Writes stored."""
+    refused: int
+    """Writes that could not be stored."""
+    commits: int
+    largest_group: int
+    """The most writes in one group."""
+    last_group_ms: float
+    """How long the last group took, its commits included."""
+    failing: str | None
+    """Why the last group was not stored whole; null when it was."""
+
+
+class Writer:
+    """Owns the writing connection, in a daemon thread of its own.
+
+    Args:
+        database: Where to write.
+        settings: Limits.
+    """
+
+    def __init__(self, database: Database, settings: StorageSettings) -> None:
+        self._database = database
+        self._group_limit = settings.group_limit
+        self.intake = Intake(settings.queue_limit, settings.queue_bytes)
+        self._committer = Committer(database)
+        self._thread = Thread(target=self._run, name="hotplane-storage-writer", daemon=True)
+        self._opened = Waiter()
+        self._ended = Waiter()
+        self._group: Sequence[Write] = ()
+        self._writes = self._refused = self._largest = 0
+        self._last_seconds = 0.0
+        self._failing: str | None = None
+
+    async def open(self) -> None:
+        """Start the thread and wait until the tables are up to date.
+
+        Raises:
+            StorageUnavailable: The store cannot be reached or written.
+            StorageCorrupt: It is damaged.
+            StorageTooNew: A newer version wrote it.
+        """
+        self._thread.start()
+        try:
+            await self._opened.future
+        except BaseException:
+            self.intake.close()
+            raise
+
+    async def write(self, write: Write) -> int:
+        """Return the record's sequence after the commit that holds `write`.
+
+        Cancelling changes nothing: what is queued will be stored.
+
+        Raises:
+            Overloaded, ShuttingDown: It was not queued.
+            StorageFull, StorageUnavailable, StorageCorrupt, StorageError: It was not stored.
+        """
+        write.waiter = waiter = Waiter()
+        self.intake.put(write)
+        return await waiter.future
+
+    def write_soon(self, write: Write) -> None:
+        """Queue `write` for a caller that cannot wait; a failure is logged."""
+        try:
+            self.intake.put(write)
+        except HotplaneError as error:
+            _log.error("a write without a waiter was refused", error=str(error))
+
+    async def close(self, grace: float) -> None:
+        """Store what waits, for `grace` seconds at most; the rest gets `StorageSlow` (records) or `ShuttingDown`."""
+        self.intake.close()
+        await asyncio.wait([self._ended.future], timeout=grace)
+        if self._ended.future.done():
+            return
+        abandoned = [*self._group, *self.intake.drop()]
+        _log.error("the store did not take everything before it was closed", writes=len(abandoned), grace=grace)
+        for write in abandoned:
+            if write.waiter is not None:
+                _tell(write.waiter, _too_late(write))
+
+    def stats(self) -> StorageStats:
+        """Return counters; they may be of slightly different moments."""
+        return StorageStats(
+            waiting=len(self.intake),
+            writes=self._writes,
+            refused=self._refused,
+            commits=self._committer.commits,
+            largest_group=self._largest,
+            last_group_ms=self._last_seconds * 1_000,
+            failing=self._failing,
+        )
+
+    # --- what follows runs in the thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        if self._open_in_thread():
+            while group := self.intake.take(self._group_limit):
+                self._group = group
+                self._store(group)
+                self._group = ()
+        self._committer.close()
+        _tell(self._ended, None)
+
+    def _open_in_thread(self) -> bool:
+        try:
+            bring_up_to_date(self._database, self._committer.connect())
+        except Exception as error:
+            _tell(self._opened, error if isinstance(error, HotplaneError) else self._database.fault(error).error())
+            return False
+        _tell(self._opened, None)
+        return True
+
+    def _store(self, group: Sequence[Write]) -> None:
+        started = time.perf_counter()
+        try:
+            fault = self._committer.store(group)
+            self._failing = str(fault.error()) if fault else None
+        except Exception:
+            # A mistake of this program must not leave the callers waiting for ever.
+            _log.exception("storing a group failed in an unforeseen way")
+            _fail(group, lambda: StorageError("The store failed in an unforeseen way; the log says more."))
+            return
+        self._count(group, time.perf_counter() - started)
+        _announce(group)
+
+    def _count(self, group: Sequence[Write], seconds: float) -> None:
+        refused = sum(write.error is not None for write in group)
+        self._refused += refused
+        self._writes += len(group) - refused
+        self._largest = max(self._largest, len(group))
+        self._last_seconds = seconds
+
+
+def _tell(waiter: Waiter, error: HotplaneError | None) -> None:
+    # The loop may be closed when the store was not; then nobody waits.
+    with contextlib.suppress(RuntimeError):
+        waiter.loop.call_soon_threadsafe(waiter.settle, 0, error)
+
+
+def _too_late(write: Write) -> HotplaneError:
+    # The thread may be in the middle of it, so that it may still be stored.
+    return ShuttingDown() if write.execution is None else StorageSlow(str(write.execution[0]))
+
+
+def _fail(writes: Sequence[Write], error: Callable[[], HotplaneError]) -> None:
+    for write in writes:
+        write.error = error()
+    _announce(writes)
+
+
+def _announce(writes: Sequence[Write]) -> None:
+    """Wake every loop once, whatever the number of its waiters."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[Waiter, int, HotplaneError | None]]] = defaultdict(list)
+    for write in writes:
+        if write.waiter is not None:
+            by_loop[write.waiter.loop].append((write.waiter, write.sequence, write.error))
+        elif write.error is not None:
+            _log.error("a write without a waiter was not stored", error=str(write.error))
+    for loop, settled in by_loop.items():
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: Sequence[tuple[Waiter, int, HotplaneError | None]]) -> None:
+    for waiter, sequence, error in settled:
+        waiter.settle(sequence, error)
