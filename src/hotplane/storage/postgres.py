@@ -94,7 +94,7 @@ class PostgreSQL:
     def _sort(self, state: str, message: str) -> Fault:
         if state == "53100":
             return full(self.name)
-        if state.startswith("XX00"):
+        if state in ("XX001", "XX002"):
             return Fault(Scope.STORE, lambda: StorageCorrupt(self.name, message))
         if state == "55P03":
             waited = self._settings.busy_timeout_ms / 1_000

@@ -1,0 +1,97 @@
+"""Groups of writes on a SQLite file, without threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from hotplane.errors import StorageError
+from hotplane.storage import StorageSettings
+from hotplane.storage.committer import Committer
+from hotplane.storage.revisions import bring_up_to_date
+from hotplane.storage.sqlite import SQLite
+from hotplane.storage.writes import Row, Write
+
+_EVENT: Row = ("type", "info", None, None, b"{}")
+
+
+@pytest.fixture(scope="module")
+def committer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committer]:
+    """A committer on a store that is up to date."""
+    path: Path = tmp_path_factory.mktemp("committer") / "store.db"
+    database = SQLite(path, StorageSettings(url=str(path), synchronous="NORMAL"))
+    opened = Committer(database)
+    bring_up_to_date(database, opened.connect())
+    yield opened
+    opened.close()
+
+
+def _record(id: str, events: int = 0) -> Write:
+    return Write((id, "task", "success", 0, False, None, True, 0, b"{}"), [_EVENT] * events)
+
+
+def _ids(committer: Committer, table: str = "executions", column: str = "id") -> list[object]:
+    connection = committer.connect()
+    with connection.begin():
+        return list(connection.scalars(text(f"SELECT {column} FROM hotplane_{table} ORDER BY sequence")))
+
+
+def _empty(committer: Committer) -> None:
+    connection = committer.connect()
+    with connection.begin():
+        for table in ("executions", "events"):
+            connection.execute(text(f"DELETE FROM hotplane_{table}"))
+        connection.execute(text("UPDATE hotplane_counters SET value = 0"))
+
+
+@given(guilty=st.lists(st.booleans(), min_size=1, max_size=300), events=st.integers(0, 2))
+@settings(max_examples=25, deadline=None)
+def test_only_the_guilty_fail_and_the_order_is_kept(committer, guilty, events):
+    """Whatever writes of a group cannot be stored, all others are, in order, with their events."""
+    _empty(committer)
+    writes = [_record("" if bad else f"id-{number}", events) for number, bad in enumerate(guilty)]
+    committer.store(writes)
+    assert [write.error is not None for write in writes] == guilty
+    assert _ids(committer) == [f"id-{number}" for number, bad in enumerate(guilty) if not bad]
+    assert len(_ids(committer, "events", "sequence")) == events * guilty.count(False)
+    stored = [write.sequence for write in writes if write.error is None]
+    assert stored == [1 + number * (1 + events) for number in range(len(stored))]
+
+
+def test_one_guilty_write_costs_a_handful_of_commits(committer):
+    """Halving finds one of 256 in about as many commits as 256 has bits."""
+    _empty(committer)
+    before = committer.commits
+    committer.store([_record("" if number == 100 else "id") for number in range(256)])
+    assert committer.commits - before == 8
+
+
+def test_each_waiter_gets_an_exception_of_its_own(committer):
+    """One exception raised in many places would gather all their tracebacks."""
+    writes = [_record(""), _record("")]
+    fault = committer.store(writes)
+    assert fault is not None
+    assert isinstance(writes[0].error, StorageError)
+    assert writes[0].error is not writes[1].error
+
+
+def test_statements_roll_back_with_their_write(committer):
+    """A write whose statement fails leaves nothing of itself."""
+    _empty(committer)
+    failing = _record("half", events=1)
+    failing.statements = [text("INSERT INTO hotplane_tasks (id) VALUES ('no body')")]
+    assert committer.store([failing]) is not None
+    assert _ids(committer) == []
+
+
+def test_a_lost_connection_is_replaced(committer):
+    """After the connection was closed the next group opens another."""
+    _empty(committer)
+    committer.close()
+    assert committer.store([_record("after")]) is None
+    assert _ids(committer) == ["after"]

@@ -1,0 +1,86 @@
+"""The queue before the writer."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+
+from hotplane.errors import Overloaded, ShuttingDown
+from hotplane.storage.intake import Intake
+from hotplane.storage.writes import Row, Write
+
+
+def _write(size: int = 1) -> Write:
+    row: Row = ("type", "info", None, None, b"x" * size)
+    return Write(events=[row])
+
+
+def test_writes_are_taken_in_order_and_up_to_the_limit():
+    """The oldest come first; the rest stays."""
+    intake = Intake(10, 1_000)
+    writes = [_write() for _ in range(5)]
+    for write in writes:
+        intake.put(write)
+    assert intake.take(3) == writes[:3]
+    assert intake.take(3) == writes[3:]
+    assert len(intake) == 0
+
+
+def test_too_many_writes_are_refused():
+    """The limit on writes is named in the error, and taking makes room."""
+    intake = Intake(2, 1_000)
+    intake.put(_write())
+    intake.put(_write())
+    with pytest.raises(Overloaded, match="queue_limit"):
+        intake.put(_write())
+    intake.take(1)
+    intake.put(_write())
+
+
+def test_too_many_bytes_are_refused():
+    """The limit on bytes counts what waits, and taking makes room."""
+    intake = Intake(10, 100)
+    intake.put(_write(60))
+    with pytest.raises(Overloaded, match="queue_bytes"):
+        intake.put(_write(60))
+    intake.take(1)
+    intake.put(_write(60))
+
+
+def test_a_large_write_may_pass_alone():
+    """A record beyond the limit on bytes is stored when nothing else waits."""
+    intake = Intake(10, 100)
+    intake.put(_write(500))
+    assert len(intake.take(10)) == 1
+
+
+def test_a_closed_queue_gives_what_waits_and_then_nothing():
+    """Closing refuses new writes and keeps the old ones."""
+    intake = Intake(10, 100)
+    intake.put(_write())
+    intake.close()
+    with pytest.raises(ShuttingDown):
+        intake.put(_write())
+    assert len(intake.take(10)) == 1
+    assert intake.take(10) == []
+
+
+def test_closing_wakes_the_one_who_waits():
+    """A writer that waits for work learns that there will be none."""
+    intake = Intake(10, 100)
+    taken: list[list[Write]] = []
+    thread = Thread(target=lambda: taken.append(intake.take(10)))
+    thread.start()
+    intake.close()
+    thread.join(5)
+    assert taken == [[]]
+
+
+def test_what_is_dropped_waits_no_more():
+    """Dropping empties the queue and its count of bytes."""
+    intake = Intake(10, 100)
+    write = _write(90)
+    intake.put(write)
+    assert intake.drop() == [write]
+    intake.put(_write(90))
