@@ -3,9 +3,10 @@
 Imports only `plugins`, `records`, `values` and `errors`.
 """
 
+from hotplane.programs.jobs import ThreadExit
 from hotplane.programs.loading import Program, add_paths
 from hotplane.programs.running import Programs
 from hotplane.programs.settings import ProgramSettings
-from hotplane.programs.threads import DaemonThreads, ThreadExit
+from hotplane.programs.threads import DaemonThreads
 
 __all__ = ["DaemonThreads", "Program", "ProgramSettings", "Programs", "ThreadExit", "add_paths"]

@@ -12,6 +12,7 @@ import pytest
 
 from hotplane.errors import Overloaded, ShuttingDown, TooManyStuckThreads
 from hotplane.programs import DaemonThreads, ThreadExit
+from hotplane.programs.jobs import Job
 
 BOUND = 5.0
 """Seconds within which something that has to happen has happened."""
@@ -123,7 +124,7 @@ async def test_a_caller_goes_on_when_its_time_is_up(pools, gate):
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         await pool.call(gate, timeout=0.05)
-    assert 0.045 <= time.monotonic() - started < 0.5
+    assert 0.045 <= time.monotonic() - started < 1.0
     assert pool.stuck == 1
 
 
@@ -339,6 +340,20 @@ def test_a_loop_that_is_gone_harms_nobody(pools, gate):
     asyncio.run(leave())
     gate.opened.set()
     assert asyncio.run(pool.call(int, timeout=BOUND)) == 0
+
+
+def test_a_closed_loop_is_forgotten(pools):
+    """A loop that was closed before it fetched an answer is freed when the next loop comes."""
+    pool = pools()
+    loop = asyncio.new_event_loop()
+    seen = weakref.ref(loop)
+    outbox = pool._outbox(loop)
+    outbox.post(Job(loop, outbox, int))
+    loop.close()
+    del loop, outbox
+    assert asyncio.run(pool.call(int, timeout=BOUND)) == 0
+    gc.collect()
+    assert seen() is None
 
 
 async def test_hundreds_of_concurrent_calls_some_overrunning(pools):
