@@ -1,0 +1,82 @@
+"""`local`: the runner that runs programs in the host's own process. Imports only `plugins`, `programs` and below."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from hotplane.plugins import Config, Runner
+from hotplane.programs import Program, Programs
+from hotplane.records import PluginMetadata, Task
+from hotplane.values import Json
+
+__all__ = ["MAX_CACHED", "LocalRunner"]
+
+MAX_CACHED = 1_000
+"""Loaded programs that are remembered; beyond that the oldest is looked up again when it is next needed."""
+
+
+class LocalRunner(Runner):
+    """Runs programs here: async ones on the host's loop, sync ones in threads of its own pool.
+
+    The host sets `programs` before the first call. A program is loaded once, by the first execution that needs it;
+    executions that come meanwhile wait for the same import, each no longer than its deadline.
+    """
+
+    metadata = PluginMetadata(
+        name="local",
+        version="0.1.0",
+        description="Runs programs in the host's own process, in its event loop and its own threads.",
+        author="The Hotplane developers",
+    )
+    programs: Programs
+    """Loads and runs programs; set by the host."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config)
+        self._loaded: dict[str, Program] = {}
+        self._loading: dict[str, asyncio.Task[Program]] = {}
+
+    async def run(self, task: Task, input: Json, deadline: float) -> Json:
+        """Run the task's program.
+
+        Raises:
+            ProgramFailed: The program raised, or returned something that is not JSON.
+            TimeoutError: The deadline passed, be it while the program was imported.
+            ProgramNotAllowed, ProgramNotImportable: The program cannot be loaded; it did not run.
+            TooManyStuckThreads, Overloaded, ShuttingDown: There is no room for it; it did not run.
+        """
+        program = self._loaded.get(task.program)
+        if program is None:
+            clock = asyncio.get_running_loop().time
+            started = clock()
+            program = await self._load(task.program, deadline)
+            deadline -= clock() - started
+        return await self.programs.run(program, input, deadline)
+
+    def stats(self) -> Mapping[str, Json]:
+        """Return how many programs are loaded, and what hangs."""
+        return {
+            "programs": len(self._loaded),
+            "stuck_threads": self.programs.stuck_threads,
+            "stuck_tasks": self.programs.stuck_tasks,
+        }
+
+    async def _load(self, spec: str, deadline: float) -> Program:
+        loading = self._loading.get(spec)
+        if loading is None:
+            loading = self._loading[spec] = asyncio.create_task(self.programs.load(spec))
+            loading.add_done_callback(lambda done: self._keep(spec, done))
+        # Waiting, unlike awaiting, does not cancel the import that others wait for.
+        await asyncio.wait((loading,), timeout=max(0.0, deadline))
+        if not loading.done():
+            raise TimeoutError
+        return loading.result()
+
+    def _keep(self, spec: str, loading: asyncio.Task[Program]) -> None:
+        del self._loading[spec]
+        if loading.cancelled() or loading.exception() is not None:
+            return
+        if len(self._loaded) >= MAX_CACHED:
+            del self._loaded[next(iter(self._loaded))]
+        self._loaded[spec] = loading.result()

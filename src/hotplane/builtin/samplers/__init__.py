@@ -1,0 +1,1 @@
+"""Samplers that ship: `percentage-sampler` and `time-based-sampler`."""

@@ -1,0 +1,1 @@
+"""Validators that ship: `json-schema-validator`."""

@@ -1,0 +1,1 @@
+"""Webhook handlers that ship: `console-webhook-handler`."""
