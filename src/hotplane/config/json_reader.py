@@ -18,9 +18,10 @@ from hotplane.values import MAX_DEPTH, Json, pointer
 
 __all__ = ["read_json"]
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
-_TRAILING_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
+# Possessive and open-ended at the end of the text: what is never closed must not be tried again at every place.
+_STRING = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_TRAILING_COMMA = re.compile(rf"{_STRING}|[{{\[,]\s*+,|,(?=\s*+[}}\]])", re.DOTALL)
 _PIECE = re.compile(rf"{_STRING}|[{{}}\[\],:]|[^\s{{}}\[\],:\"]+", re.DOTALL)
 
 
@@ -36,7 +37,7 @@ def read_json(text: str, file: str | None = None) -> Document:
     """
     if not text.strip():
         return Document({}, {}, file)
-    text = _TRAILING_COMMA.sub(_blank, _COMMENT.sub(_blank, text))
+    text = _TRAILING_COMMA.sub(_without_comma, _COMMENT.sub(_without_comment, text))
     locator = _Locator(text, file)
     try:
         value: Json = json.loads(text, parse_constant=_refuse_constant)
@@ -52,10 +53,15 @@ def read_json(text: str, file: str | None = None) -> Document:
     return Document(value, locator.lines, file)
 
 
-def _blank(match: re.Match[str]) -> str:
-    """Keep strings, and put spaces for the rest, so that lines and columns stay what they were."""
+def _without_comment(match: re.Match[str]) -> str:
+    """Put spaces for a comment, so that lines and columns stay; keep a string, and a comment that is never closed."""
     found = match.group()
-    return found if found.startswith('"') else re.sub(r"[^\n]", " ", found)
+    closed = found.startswith("//") or (found.endswith("*/") and len(found) >= 4)
+    return re.sub(r"[^\n]", " ", found) if found[0] == "/" and closed else found
+
+
+def _without_comma(match: re.Match[str]) -> str:
+    return " " if match.group() == "," else match.group()
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -50,8 +50,8 @@ A file is UTF-8 text of at most {MAX_FILE_BYTES} bytes and {MAX_NODES} values wi
 most {MAX_DEPTH} deep.
 
 - **YAML** is read by the core schema of YAML 1.2: only `true` and `false` are booleans, so `no`, `on` and `yes` are
-  text; `1:30` is text and not ninety; `0644` is the number 644, `0o644` an octal one; a date is text. Keys are text. Anchors,
-  aliases and `<<` work; other tags, several documents in one file, and a key that is given twice are refused.
+  text; `1:30` is text and not ninety; `0644` is the number 644, `0o644` an octal one; a date is text. Keys are text.
+  Anchors, aliases and `<<` work; other tags, several documents in one file, and a key that is given twice are refused.
 - **JSON** may have `//` and `/* */` comments and a comma after the last item. A key that is given twice is refused.
 - Types are meant: `"3000"` is no number and `1` is not `true`. A key without a value counts as absent.
 - **PascalCase** is accepted for every key of this page (`WebhookHandlers`). Where a file has a section `Loopai`, that

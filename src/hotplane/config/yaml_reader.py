@@ -125,9 +125,7 @@ class _Builder:
     def build(self, node: yaml.Node, at: str, depth: int) -> Json:
         line = _line(node)
         self.lines.setdefault(at, line)
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            refuse(f"more than {MAX_NODES} values; do aliases multiply each other?", self.file, line, at)
+        self._count(node, at)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at)
         if not depth:
@@ -137,6 +135,11 @@ class _Builder:
             return [self.build(item, at + pointer(index), depth - 1) for index, item in enumerate(node.value)]
         self._check_tag(node, "map", at)
         return self._mapping(cast("yaml.MappingNode", node), at, depth)
+
+    def _count(self, node: yaml.Node, at: str) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            refuse(f"more than {MAX_NODES} values; do aliases multiply each other?", self.file, _line(node), at)
 
     def _scalar(self, node: yaml.ScalarNode, at: str) -> Json:
         text: str = node.value
@@ -150,23 +153,30 @@ class _Builder:
         return None
 
     def _mapping(self, node: yaml.MappingNode, at: str, depth: int) -> Json:
-        merged: dict[str, Json] = {}
-        own: dict[str, Json] = {}
-        seen: dict[str, int] = {}
-        for key_node, value_node in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-            if key_node.tag == _TAG + "merge":
-                self._merge(merged, value_node, at, depth)
-                continue
-            key = self._key(key_node, at)
-            if key is None:
-                continue
+        value: dict[str, Json] = {}
+        for key, (key_node, value_node) in self._pairs(node, at, depth).items():
             here = at + pointer(key)
-            if key in seen:
-                self._problem(f"the key `{key}` is given twice, first in line {seen[key]}", here, key_node)
-                continue
-            seen[key] = self.lines[here] = _line(key_node)
-            own[key] = self.build(value_node, here, depth - 1)
-        return {**merged, **own}
+            self.lines[here] = _line(key_node)
+            value[key] = self.build(value_node, here, depth - 1)
+        return value
+
+    def _pairs(self, node: yaml.MappingNode, at: str, depth: int) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return a mapping's own keys, then those that it takes over by ``<<`` and does not have itself."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: list[yaml.Node] = []
+        for key_node, value_node in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
+            self._count(key_node, at)
+            key = self._key(key_node, at)
+            if key_node.tag == _TAG + "merge":
+                merged.append(value_node)
+            elif key in own:
+                message = f"the key `{key}` is given twice, first in line {_line(own[key][0])}"
+                self._problem(message, at + pointer(key), key_node)
+            elif key is not None:
+                own[key] = key_node, value_node
+        for source in merged:
+            own = {**self._merged(source, at, depth - 1), **own}
+        return own
 
     def _key(self, node: yaml.Node, at: str) -> str | None:
         if isinstance(node, yaml.ScalarNode):
@@ -174,15 +184,17 @@ class _Builder:
         self._problem("a key must be text, not a list or a mapping", at, node)
         return None
 
-    def _merge(self, into: dict[str, Json], node: yaml.Node, at: str, depth: int) -> None:
-        """Take over the keys of ``<<: *base`` or ``<<: [*first, *second]``; what came first wins."""
-        sources = cast("list[yaml.Node]", node.value) if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            if not isinstance(source, yaml.MappingNode):
+    def _merged(self, node: yaml.Node, at: str, depth: int) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return the keys of ``<<: *base`` or ``<<: [*first, *second]``; what comes first wins."""
+        if not depth:
+            refuse(f"nested more than {MAX_DEPTH} deep", self.file, _line(node), at)
+        taken: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for source in cast("list[yaml.Node]", node.value) if isinstance(node, yaml.SequenceNode) else [node]:
+            if isinstance(source, yaml.MappingNode):
+                taken = {**self._pairs(source, at, depth), **taken}
+            else:
                 self._problem("`<<` takes a mapping or a list of mappings", at, node)
-                continue
-            value = cast("Mapping[str, Json]", self.build(source, at, depth - 1))
-            into.update({key: item for key, item in value.items() if key not in into})
+        return taken
 
     def _check_tag(self, node: yaml.Node, name: str, at: str) -> None:
         if node.tag != _TAG + name:

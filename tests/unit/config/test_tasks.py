@@ -1,0 +1,120 @@
+"""Tasks and fallback in the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hotplane.config import config_from_mapping
+from hotplane.errors import ConfigurationError, Problem
+from hotplane.records import Task
+
+
+def problems_of(mapping: dict[str, Any]) -> tuple[Problem, ...]:
+    """Return the problems with what is given; fail when there are none."""
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_mapping(mapping)
+    return tuple(caught.value.problems)
+
+
+def test_a_list_and_a_mapping_of_tasks_are_the_same():
+    """The key of a mapping is the id."""
+    rest = {"program": "m:f", "sampling_rate": 1, "InputSchema": {"type": "object"}}
+    listed = config_from_mapping({"tasks": [{"id": "a", **rest}]}).config
+    assert listed == config_from_mapping({"Tasks": {"a": rest}}).config
+
+
+def test_a_task_becomes_the_record_of_the_same_defaults():
+    """What a file leaves away is what the record leaves away."""
+    (entry,) = config_from_mapping({"tasks": {"a": {"program": "m:f"}}}).config.tasks
+    assert entry.to_task() == Task(id="a", program="m:f")
+
+
+def test_every_field_of_a_task_comes_over():
+    """No setting is lost on the way to the record."""
+    fields: dict[str, Any] = {
+        "id": "a",
+        "program": "m.n:f.g",
+        "description": "d",
+        "input_schema": {"type": "object"},
+        "output_schema": False,
+        "sampling_rate": 0.25,
+        "timeout_ms": 5,
+        "idempotent": True,
+        "route": ["x", "y"],
+    }
+    (entry,) = config_from_mapping({"tasks": [fields]}).config.tasks
+    expected: dict[str, Any] = {**fields, "route": ("x", "y")}
+    assert entry.to_task() == Task(**expected)
+    assert set(fields) == set(Task.__struct_fields__)
+
+
+def test_the_route_of_the_host_fills_in():
+    """A task without a route takes the one it is given."""
+    (entry,) = config_from_mapping({"tasks": {"a": {"program": "m:f"}}}).config.tasks
+    assert entry.to_task(("valkyrie", "local")).route == ("valkyrie", "local")
+
+
+def test_a_schema_that_is_none_is_refused_with_its_pointer():
+    """The pointer leads into the schema, where it is wrong."""
+    (problem,) = problems_of({"tasks": {"a": {"program": "m:f", "input_schema": {"type": "strnig"}}}})
+    assert problem.pointer == "/tasks/a/input_schema/type"
+    assert "not a usable JSON Schema" in problem.message
+
+
+def test_a_remote_reference_is_refused():
+    """Nothing is fetched, also not while a configuration is checked."""
+    schema = {"$ref": "https://example.org/schema.json"}
+    (problem,) = problems_of({"tasks": {"a": {"program": "m:f", "output_schema": schema}}})
+    assert problem.pointer.startswith("/tasks/a/output_schema")
+
+
+def test_a_duplicate_task_is_refused():
+    """The second one is named."""
+    (problem,) = problems_of({"tasks": [{"id": "a", "program": "m:f"}, {"id": "a", "program": "m:g"}]})
+    assert problem == Problem("the id 'a' is taken already by /tasks/0", "/tasks/1/id")
+
+
+def test_an_id_beside_the_key_has_to_be_the_same():
+    """A mapping's key is the id; another one is a mistake."""
+    assert config_from_mapping({"tasks": {"a": {"id": "a", "program": "m:f"}}}).config.tasks[0].id == "a"
+    assert problems_of({"tasks": {"a": {"id": "b", "program": "m:f"}}})[0].pointer == "/tasks/a"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"program": "m"},
+        {"program": "m:"},
+        {"program": "m:f()"},
+        {"program": "../m:f"},
+        {"sampling_rate": 1.1},
+        {"sampling_rate": "0.1"},
+        {"timeout_ms": 0},
+        {"timeout_ms": 1.5},
+        {"route": []},
+        {"idempotent": 1},
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(field: dict[str, Any]):
+    """Each is one problem at that field."""
+    (problem,) = problems_of({"tasks": {"a": {"program": "m:f", **field}}})
+    assert problem.pointer == f"/tasks/a/{next(iter(field))}"
+
+
+def test_an_id_with_other_characters_is_refused():
+    """Ids are parts of addresses."""
+    assert "letters, digits" in problems_of({"tasks": {"a b": {"program": "m:f"}}})[0].message
+
+
+def test_the_strategy_http_needs_an_address():
+    """Unless fallback is off."""
+    assert problems_of({"fallback": {"strategy": "http"}})[0].pointer == "/fallback/http_config"
+    assert config_from_mapping({"fallback": {"enabled": False, "strategy": "http"}}).config.fallback.http_config is None
+
+
+@pytest.mark.parametrize("url", ["localhost:1", "ftp://x", "http://", "http://x:99999", "http://[x"])
+def test_an_address_that_is_not_http_is_refused(url: str):
+    """Only what an HTTP client can call goes through."""
+    assert problems_of({"fallback": {"http_config": {"base_url": url}}})[0].pointer == "/fallback/http_config/base_url"
