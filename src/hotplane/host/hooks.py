@@ -1,6 +1,6 @@
-"""Calling a plugin's hooks: sync ones in a thread, async ones in a task, each within a limit that is kept.
+"""Calling a plugin's hooks: sync ones in a thread, async ones on the loop, each within a limit that is kept.
 
-Imports only `plugins`, `registry` (for the offload's protocol) and `errors`.
+Imports only `plugins`, `registry` and `errors`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import Any, cast
 from hotplane.errors import PluginTimeout
 from hotplane.plugins import Plugin
 from hotplane.registry import Offload
+from hotplane.registry.driving import LimitExceededError, within
 
 __all__ = ["call_hook", "has_hook"]
-
-_CLEANUP_SECONDS = 0.1
 
 
 def has_hook(plugin: Plugin[Any], hook: str) -> bool:
@@ -42,37 +41,18 @@ async def call_hook(plugin: Plugin[Any], hook: str, *args: object, limit: float,
     function: Callable[..., Any] | None = getattr(plugin, hook, None)
     if function is None:
         return None
-    ends_at = asyncio.get_running_loop().time() + limit
-    if not iscoroutinefunction(function):
-        try:
-            result: Any = await offload(function, *args, timeout=limit)
-        except TimeoutError:
-            if asyncio.get_running_loop().time() < ends_at:
-                raise
-            raise PluginTimeout(plugin.id, hook, limit) from None
-        if not hasattr(result, "__await__"):
-            return result
-        running: asyncio.Future[Any] = asyncio.ensure_future(cast("Awaitable[Any]", result))
-    else:
-        running = asyncio.ensure_future(cast("Awaitable[Any]", function(*args)))
-    return await _within(running, plugin, hook, limit, ends_at)
-
-
-async def _within(running: asyncio.Future[Any], plugin: Plugin[Any], hook: str, limit: float, ends_at: float) -> Any:
-    loop = asyncio.get_running_loop()
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + limit
     try:
-        await asyncio.wait({running}, timeout=max(0.0, ends_at - loop.time()))
-        if running.done():
-            return running.result()
-        running.cancel()
-        await asyncio.wait({running}, timeout=_CLEANUP_SECONDS)
-    finally:
-        running.cancel()
-        running.add_done_callback(_forget)
-    raise PluginTimeout(plugin.id, hook, limit)
-
-
-def _forget(ended: asyncio.Future[Any]) -> None:
-    """Fetch a late result, so that asyncio does not report an exception that nobody waits for."""
-    if not ended.cancelled():
-        ended.exception()
+        result: Any = (
+            function(*args) if iscoroutinefunction(function) else await offload(function, *args, timeout=limit)
+        )
+        if hasattr(result, "__await__"):
+            return await within(max(0.0, ends_at - clock()), cast("Awaitable[Any]", result))
+    except LimitExceededError:
+        raise PluginTimeout(plugin.id, hook, limit) from None
+    except TimeoutError:
+        if clock() < ends_at:
+            raise
+        raise PluginTimeout(plugin.id, hook, limit) from None
+    return result

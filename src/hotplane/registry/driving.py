@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
+from inspect import iscoroutine
 from types import coroutine
 from typing import Any, TypeVar, cast
 
-__all__ = ["CLEANUP_SECONDS", "LimitExceededError", "finish"]
+__all__ = ["CLEANUP_SECONDS", "LimitExceededError", "finish", "within"]
 
 T = TypeVar("T")
 
@@ -21,6 +22,24 @@ CLEANUP_SECONDS = 0.05
 
 class LimitExceededError(Exception):
     """The time limit of `finish` passed first."""
+
+
+async def within(limit: float | None, awaitable: Awaitable[T]) -> T:
+    """Await `awaitable` for at most `limit` seconds; see `finish`.
+
+    Raises:
+        LimitExceededError: The limit passed.
+    """
+    running = awaitable if iscoroutine(awaitable) else _awaiting(awaitable)
+    try:
+        waiting_for = running.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    return await finish(running, waiting_for, limit)
+
+
+async def _awaiting(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: float | None) -> T:
