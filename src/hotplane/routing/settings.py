@@ -48,7 +48,7 @@ class BreakerSettings(BaseModel):
     half_open_permits: int = Field(default=3, ge=1, le=1_000)
     """How many probes decide whether the breaker closes (resilience4j: 10; fewer, as the open time is shorter)."""
     permit_seconds: Seconds = 30.0
-    """A probe that has not ended after this loses its permit and counts as failed."""
+    """A probe that has not ended after this loses its permit and counts as failed; keep it above a call's deadline."""
 
     @model_validator(mode="after")
     def _can_trip(self) -> Self:
