@@ -110,3 +110,9 @@ def test_what_is_inside_a_configuration_stays_as_it_is():
 def test_two_spellings_of_one_key_are_refused():
     """Neither wins silently."""
     assert "two spellings" in messages_of({"enabled": True, "Enabled": False})[0]
+
+
+def test_two_short_entries_of_one_type_are_refused():
+    """The first one is named as it stands in the file."""
+    (message,) = messages_of({"percentage-sampler": {}, "PercentageSampler": {}})
+    assert message.endswith("the name 'percentage-sampler' is taken already by /plugins/percentage-sampler")
