@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Sequence
 from functools import cache
 
+import structlog
 from sqlalchemy import Connection, Table
 
 from hotplane.storage.database import Database, Fault, Scope
@@ -16,6 +17,8 @@ from hotplane.storage.tables import events, executions
 from hotplane.storage.writes import Cell, Write
 
 __all__ = ["Committer"]
+
+_log = structlog.get_logger("hotplane.storage")
 
 _LARGEST_INSERT = 128
 """Rows in one INSERT. Every statement lets go of the interpreter's lock and may wait 5 ms for it when the loop is
@@ -85,18 +88,32 @@ class Committer:
         self._committing = False
         try:
             connection = self.connect()
-            with connection.begin() as transaction:
-                self._database.lock(connection)
-                self._apply(connection, writes)
-                self._committing = True
-                transaction.commit()
+            connection.begin()
+            self._database.lock(connection)
+            self._apply(connection, writes)
+            self._committing = True
+            connection.commit()
         except Exception as error:
             fault = self._database.fault(error)
-            if fault.scope in (Scope.STORE, Scope.CONNECTION):
-                self.close()
+            self._abandon(fault)
             return fault
         self.commits += 1
         return None
+
+    def _abandon(self, fault: Fault) -> None:
+        """Leave no transaction behind: make the connection usable again, or close it."""
+        connection = self._connection
+        if connection is None or fault.scope in (Scope.STORE, Scope.CONNECTION):
+            self.close()
+            return
+        try:
+            connection.rollback()
+            # SQLAlchemy holds a transaction whose COMMIT failed for ended. SQLite does not: after a full disk or a
+            # deferred constraint it is still open, and the next BEGIN would fail.
+            connection.connection.rollback()
+        except Exception:  # whatever it is, a new connection mends it
+            _log.warning("a connection could not be rolled back and is opened again", exc_info=True)
+            self.close()
 
     def _apply(self, connection: Connection, writes: Sequence[Write]) -> None:
         records: list[Cell] = []

@@ -9,12 +9,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
+from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from hotplane.errors import Overloaded, StorageCorrupt, StorageFull, StorageSlow, StorageTooNew, StorageUnavailable
-from hotplane.storage import ExecutionFilter, StorageSettings, Store
+from hotplane.storage import StorageSettings, Store
 
 
 @pytest.fixture
@@ -260,11 +262,22 @@ def test_two_processes_make_a_store_at_once(path):
 
 
 async def test_a_cancelled_read_is_forgotten(path, execution):
-    """Nobody waits for it any more, and the next read is served."""
+    """Nobody waits for its result any more, and the next read is served."""
     store = await Store.open(_settings(path, readers=1))
     await store.record(execution())
-    reading = asyncio.create_task(store.list_executions(ExecutionFilter(task_id="spam")))
-    await asyncio.sleep(0)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    started, release = Event(), Event()
+
+    def read(_connection: Connection) -> bool:
+        started.set()
+        return release.wait(5)
+
+    reading = asyncio.create_task(store._readers.run(read))
+    await _until(started.is_set)
     reading.cancel()
+    await asyncio.wait([reading])
+    release.set()
     assert await store.count_executions() == 1
+    assert complaints == []
     await store.close()

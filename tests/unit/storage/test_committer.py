@@ -89,6 +89,21 @@ def test_statements_roll_back_with_their_write(committer):
     assert _ids(committer) == []
 
 
+def test_a_commit_that_fails_leaves_no_transaction_behind(committer):
+    """A write that is refused only at COMMIT fails alone, and the next group is stored."""
+    _empty(committer)
+    driver = committer.connect().connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys=1")
+    driver.execute("CREATE TABLE one (id INTEGER REFERENCES other DEFERRABLE INITIALLY DEFERRED)")
+    driver.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+    failing = Write(statements=[text("INSERT INTO one VALUES (7)")])
+    committer.store([_record("before"), failing, _record("after")])
+    assert failing.error is not None
+    assert committer.store([_record("later")]) is None
+    assert _ids(committer) == ["before", "after", "later"]
+
+
 def test_a_lost_connection_is_replaced(committer):
     """After the connection was closed the next group opens another."""
     _empty(committer)
