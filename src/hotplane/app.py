@@ -62,6 +62,8 @@ class Hotplane:
             queue_limit=self.config.programs.queue_limit,
         )
         self._programs = Programs(self.config.programs, self._threads)
+        self._local = LocalRunner()
+        self._local.programs = self._programs
         self._types = TypeFinder(self.config.plugins.paths)
         self._store: Store | None = None
         self._registered: list[PluginSpec] = []
@@ -198,7 +200,7 @@ class Hotplane:
             on_transition=self._on_transition,
         )
         self.tasks = TaskTable(
-            check_program=self._programs.load,
+            check_program=self._local.prepare,
             check_route=self._check_route,
             store=store,
             file=str(self._loaded.file or "the configuration"),
@@ -215,9 +217,7 @@ class Hotplane:
         self._announcer.start()
 
     async def _load_plugins(self, overrides: Mapping[str, Mapping[str, Json]]) -> None:
-        local = LocalRunner()
-        local.programs = self._programs
-        self.plugins.add(local_spec(local), overrides.get("local"))
+        self.plugins.add(local_spec(self._local), overrides.get("local"))
         if self.config.plugins.enabled:
             for spec in (*specs_of(self.config), *self._registered):
                 self.plugins.add(spec, overrides.get(spec.id))

@@ -37,6 +37,15 @@ class LocalRunner(Runner):
         self._loaded: dict[str, Program] = {}
         self._loading: dict[str, asyncio.Task[Program]] = {}
 
+    async def prepare(self, spec: str) -> None:
+        """Load a program before the first execution needs it.
+
+        Raises:
+            ProgramNotAllowed, ProgramNotImportable: It cannot be loaded.
+            TooManyStuckThreads, Overloaded, ShuttingDown: There is no room for loading it.
+        """
+        await self._load(spec, None)
+
     async def run(self, task: Task, input: Json, deadline: float) -> Json:
         """Run the task's program.
 
@@ -62,13 +71,13 @@ class LocalRunner(Runner):
             "stuck_tasks": self.programs.stuck_tasks,
         }
 
-    async def _load(self, spec: str, deadline: float) -> Program:
+    async def _load(self, spec: str, deadline: float | None) -> Program:
         loading = self._loading.get(spec)
         if loading is None:
             loading = self._loading[spec] = asyncio.create_task(self.programs.load(spec))
             loading.add_done_callback(lambda done: self._keep(spec, done))
         # Waiting, unlike awaiting, does not cancel the import that others wait for.
-        await asyncio.wait((loading,), timeout=max(0.0, deadline))
+        await asyncio.wait((loading,), timeout=None if deadline is None else max(0.0, deadline))
         if not loading.done():
             raise TimeoutError
         return loading.result()
