@@ -9,6 +9,7 @@ import pytest
 
 from hotplane.errors import MissingExtra, StorageCorrupt, StorageError, StorageTooNew, StorageUnavailable
 from hotplane.storage import StorageSettings, Store
+from hotplane.storage.postgres import _LOCK
 
 
 @pytest.fixture
@@ -57,14 +58,24 @@ async def test_a_server_that_is_away_is_unavailable(postgres):
 
 
 async def test_a_lock_that_stays_is_unavailable(address, execution):
-    """A write waits for the lock of the writers, but not for ever."""
+    """A write waits for the lock that all writers share, but not for ever."""
     store = await Store.open(StorageSettings(url=address, busy_timeout_ms=50))
-    with _connect(address) as other, other.transaction():
-        other.execute("LOCK TABLE hotplane_counters IN EXCLUSIVE MODE")
+    with _connect(address) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         with pytest.raises(StorageUnavailable, match="locked"):
             await store.record(execution())
     await store.record(execution())
     await store.close()
+
+
+async def test_tables_are_made_under_the_lock(address):
+    """A host that opens a new store waits for another one that may be making the tables."""
+    settings = StorageSettings(url=address, busy_timeout_ms=50)
+    with _connect(address) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        with pytest.raises(StorageUnavailable, match="locked"):
+            await Store.open(settings)
+    await (await Store.open(settings)).close()
 
 
 async def test_text_that_the_server_cannot_hold_fails_alone(address, execution):
