@@ -13,7 +13,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── UnknownType, ReferenceNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
-    │   ├── StorageUnavailable, StorageSlow, BreakerOpen
+    │   ├── StorageUnavailable, StorageSlow, BreakerOpen, CannotListen, PortInUse
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
     ├── PluginError
@@ -32,6 +32,7 @@ from typing import ClassVar
 
 __all__ = [
     "BreakerOpen",
+    "CannotListen",
     "ConfigurationError",
     "Conflict",
     "DeclaredInFile",
@@ -54,6 +55,7 @@ __all__ = [
     "PluginMisconfigured",
     "PluginStartFailed",
     "PluginTimeout",
+    "PortInUse",
     "Problem",
     "ProgramNotAllowed",
     "ProgramNotImportable",
@@ -432,6 +434,27 @@ class BreakerOpen(Unavailable):
             "It stays so until somebody resets it." if retry_after is None else f"Try again in {retry_after:.3g} s."
         )
         super().__init__()
+
+
+class CannotListen(Unavailable):
+    """The server cannot listen on {host}, port {port}: {reason}. Give another address with `server.host` and `server.port`."""
+
+    code = "cannot-listen"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host = host
+        self.port = port
+        self.reason = reason
+        super().__init__()
+
+
+class PortInUse(CannotListen):
+    """Port {port} of {host} is in use by another program. End that program, or choose another port with `--port`; 0 takes any free one."""
+
+    code = "port-in-use"
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port, "it is in use")
 
 
 class StorageError(HotplaneError):
