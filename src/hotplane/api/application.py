@@ -1,0 +1,108 @@
+"""The application: the door, the bare execute route, and FastAPI for everything else. The server owns the host.
+
+Imports only lower rooms and `hotplane.api`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp
+
+from hotplane.api.docs import docs_routes
+from hotplane.api.door import Application, Door
+from hotplane.api.openapi import openapi_document
+from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
+from hotplane.api.routes import executions, plugins, system, tasks
+from hotplane.app import Hotplane
+from hotplane.errors import did_you_mean
+from hotplane.version import __version__
+
+__all__ = ["create_app"]
+
+# `system` first: its fixed paths stand below those of `plugins` that have a variable.
+_ROUTERS = (system.router, tasks.router, executions.router, plugins.router)
+
+
+def create_app(host: Hotplane) -> Application:
+    """Return the ASGI application that serves a host; starting and stopping the host is the caller's part.
+
+    Args:
+        host: A host, started before the first request and stopped after the last.
+    """
+    management = _Management(host)
+    routes = [Route(executions.EXECUTE_PATH, executions.Execute(host), name="execute"), Mount("/", management)]
+    return Door(Router(routes, redirect_slashes=False), host.config.server)
+
+
+class _Management(FastAPI):
+    """Everything but the hot path. Errors leave it as exceptions: the door turns all of them into documents."""
+
+    def __init__(self, host: Hotplane) -> None:
+        super().__init__(
+            title="Hotplane",
+            version=__version__,
+            routes=[*docs_routes()],
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+            exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse_query},
+        )
+        self.state.host = host
+        for router in _ROUTERS:
+            self.include_router(router)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        # The outermost part answers unexpected errors in plain text; without it they reach the door.
+        stack: Any = super().build_middleware_stack()
+        return stack.app
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi_document(self)
+        return self.openapi_schema
+
+
+def _refuse(request: Request, error: Exception) -> NoReturn:
+    """Raise what Starlette's router found as an error of this API."""
+    path = request.scope["path"]
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    if status == 404:
+        raise NoSuchPath(path)
+    if status == 405:
+        raise MethodNotAllowed(request.method, ", ".join(_allowed(path)) or "GET")
+    raise HeaderRefused(str(getattr(error, "detail", "it cannot be understood")))
+
+
+def _allowed(path: str) -> list[str]:
+    routes = (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+
+
+def _refuse_query(request: Request, error: Exception) -> NoReturn:
+    """Raise what FastAPI found wrong with the query."""
+    found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    known = _parameters(request)
+    raise QueryDoesNotFit([_explain(each, known) for each in found])
+
+
+def _explain(problem: dict[str, Any], known: list[str]) -> tuple[str, str]:
+    name = str(problem["loc"][-1])[:100]
+    if problem["type"] == "extra_forbidden":
+        hint = did_you_mean(name, known) or f"; the known ones are {', '.join(known)}"
+        return name, f"the parameter {name!r} is not known{hint}"
+    message = str(problem["msg"])
+    return name, f"the parameter {name!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _parameters(request: Request) -> list[str]:
+    operation = request.app.openapi()["paths"].get(request.scope["path"], {}).get(request.method.lower(), {})
+    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]

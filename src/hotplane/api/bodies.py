@@ -1,0 +1,141 @@
+"""Reading a request's body, within its limit, and decoding it. Imports only `errors`, `values` and `refusals`.
+
+The server closes connections that do not send their body in time; a reader here then gets `ClientGone`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hotplane.api.refusals import BodyDoesNotFit, BodyTooLarge, MalformedJson
+from hotplane.errors import NotJson, did_you_mean
+from hotplane.values import MAX_DEPTH, pointer
+
+__all__ = ["Body", "ClientGone", "read_body"]
+
+T = TypeVar("T", bound=Struct)
+
+Receive = Callable[[], Awaitable[Any]]
+
+_FIELD = re.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", re.DOTALL)
+_PLACE = re.compile(r" - at `\$(?P<path>.*)`$", re.DOTALL)
+_STEP = re.compile(r"\[(?P<index>\d+)\]|\.(?P<key>[^.\[]+)")
+
+
+class ClientGone(Exception):
+    """The client went away before its request was complete; nobody waits for an answer."""
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Return a request's body.
+
+    Args:
+        receive: The ASGI callable.
+        limit: Largest size in bytes.
+
+    Raises:
+        BodyTooLarge: It is larger; the rest is not kept.
+        ClientGone: The connection ended before the body did.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        if not message.get("more_body", False):
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
+
+
+class Body(Generic[T]):
+    """The shape of a body.
+
+    Args:
+        shape: The struct to decode into.
+        max_depth: How deep its containers may be nested.
+    """
+
+    __slots__ = ("_check_depth", "_decode", "_max_depth", "_shape")
+
+    def __init__(self, shape: type[T], max_depth: int = MAX_DEPTH) -> None:
+        self._shape = shape
+        self._decode = msgspec.json.Decoder(shape).decode
+        self._max_depth = max_depth
+        # The host counts up to MAX_DEPTH itself while it copies; only a lower limit needs a count here.
+        self._check_depth = max_depth < MAX_DEPTH
+
+    def decode(self, body: bytes) -> T:
+        """Return what a body says.
+
+        Raises:
+            MalformedJson: It is not JSON.
+            BodyDoesNotFit: It has another shape; the pointer says where.
+            NotJson: It is nested too deep.
+        """
+        try:
+            decoded = self._decode(body)
+        except msgspec.ValidationError as error:
+            raise _misfit(str(error), self._shape) from None
+        except msgspec.DecodeError as error:
+            raise MalformedJson(_lower(str(error))) from None
+        except UnicodeDecodeError:
+            raise MalformedJson("a string is not UTF-8") from None
+        except RecursionError:
+            raise NotJson("nested too deep") from None
+        if self._check_depth and _deeper_than(body, self._max_depth):
+            raise NotJson(f"nested more than {self._max_depth} deep")
+        return decoded
+
+
+def _misfit(message: str, shape: type[Struct]) -> BodyDoesNotFit:
+    place = _PLACE.search(message)
+    reason = message[: place.start()] if place else message
+    at = _pointer(place["path"]) if place else ""
+    field = _FIELD.fullmatch(reason)
+    if field is None:
+        return BodyDoesNotFit(_lower(reason).replace("`", ""), at)
+    name = field["field"]
+    at += pointer(name[:200])
+    if "missing" in reason:
+        return BodyDoesNotFit(f"the field {name!r} is missing", at)
+    return BodyDoesNotFit(f"the field {name[:200]!r} is not known{did_you_mean(name, shape.__struct_fields__)}", at)
+
+
+def _pointer(path: str) -> str:
+    return pointer(*(step["index"] or step["key"] for step in _STEP.finditer(path)))
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:] if not sentence.startswith("JSON") else sentence[len("JSON is ") :]
+
+
+def _deeper_than(body: bytes, limit: int) -> bool:
+    """Tell whether a valid JSON document nests containers deeper than `limit`, without building it anew."""
+    depth = 0
+    quoted = False
+    characters = iter(body)
+    for character in characters:
+        if quoted:
+            if character == 0x5C:  # a backslash: the next character is part of the escape
+                next(characters, None)
+            else:
+                quoted = character != 0x22
+        elif character == 0x22:
+            quoted = True
+        elif character in b"[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif character in b"]}":
+            depth -= 1
+    return False

@@ -1,0 +1,71 @@
+"""How an operation is described to FastAPI: the answers are msgspec structs, whose schemas `openapi` adds later.
+
+Imports only `problems` and `examples`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi.responses import Response
+
+from hotplane.api.examples import EXAMPLES
+
+__all__ = ["PROBLEMS_KEY", "REFERENCE", "content_of", "described", "schema_of"]
+
+PROBLEMS_KEY = "x-problems"
+"""Where an operation lists the statuses of its own problems until `openapi` writes them out."""
+REFERENCE = "#/components/schemas/{name}"
+
+
+def schema_of(model: Any) -> dict[str, Any]:
+    """Return a reference to the schema of a struct."""
+    schemas, _ = msgspec.json.schema_components([model], ref_template=REFERENCE)
+    return schemas[0]
+
+
+def content_of(model: Any, example: str | None = None) -> dict[str, Any]:
+    """Return the description of a JSON body."""
+    described: dict[str, Any] = {"schema": schema_of(model)}
+    if example is not None:
+        described["example"] = EXAMPLES[example]
+    return {"application/json": described}
+
+
+def described(
+    model: Any,
+    *,
+    body: Any = None,
+    status: int = 200,
+    problems: Sequence[int] = (),
+    others: Mapping[int, tuple[str, Any]] | None = None,
+    example: str | None = None,
+) -> dict[str, Any]:
+    """Return the keyword arguments of a FastAPI route that describe its bodies.
+
+    Args:
+        model: The struct that it answers with; None for no body.
+        body: The struct that it takes.
+        status: The status of success.
+        problems: Statuses of the problems that are its own; those that every operation has come by themselves.
+        others: Further answers: by status a description and a struct.
+        example: Name of the example of the answer.
+    """
+    done: dict[str, Any] = {"description": "Done." if model is None else "The answer."}
+    if model is not None:
+        done["content"] = content_of(model, example)
+    answers = {status: done}
+    for code, (words, other) in (others or {}).items():
+        answers[code] = {"description": words, "content": content_of(other)}
+    extra: dict[str, Any] = {PROBLEMS_KEY: list(problems)}
+    if body is not None:
+        extra["requestBody"] = {"required": True, "content": content_of(body, body.__name__)}
+    return {
+        "status_code": status,
+        "response_class": Response,
+        "response_model": None,
+        "responses": answers,
+        "openapi_extra": extra,
+    }

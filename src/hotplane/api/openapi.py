@@ -1,0 +1,119 @@
+"""The OpenAPI document: what FastAPI knows, the bare routes beside it, the structs' schemas, and every problem.
+
+Imports only lower rooms and `hotplane.api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from hotplane.api.answers import Items, PluginView, PriorityBody, TaskBody, TaskView
+from hotplane.api.describe import PROBLEMS_KEY, REFERENCE, described
+from hotplane.api.examples import PARAMETERS
+from hotplane.api.problems import MEDIA_TYPE, ProblemDocument
+from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
+from hotplane.api.routes.system import Liveness, ProblemType, Readiness, Stats, problem_types
+from hotplane.host import PluginStatus
+from hotplane.records import Execution, Task
+from hotplane.storage import Page
+from hotplane.version import __version__
+
+__all__ = ["openapi_document"]
+
+_MODELS: tuple[Any, ...] = (
+    ExecuteBody, Execution, Page[Execution], Task, TaskBody, TaskView, Items[TaskView], PluginStatus, PluginView,
+    Items[PluginStatus], PriorityBody, Liveness, Readiness, Stats, ProblemType, ProblemDocument,
+)  # fmt: skip
+_EVERYWHERE = (400, 401, 421, 431, 500, 503)
+_CHANGES = (403, 408)
+_OPEN = {"/livez", "/readyz", "/errors/{code}"}
+_DESCRIPTION = """
+The HTTP API of Hotplane, the hot-swap backplane for Python services.
+
+Every refusal and failure is a problem document (RFC 9457) of the type `application/problem+json`; its `type` can be
+looked up at this server, and `code` is stable. The examples work against the example project of the repository.
+"""
+_TAGS = [
+    {"name": "executions", "description": "Executing tasks, and what was executed."},
+    {"name": "tasks", "description": "Named units of work: program, schemas, route, limits."},
+    {"name": "plugins", "description": "What is plugged in, and switching it."},
+    {"name": "system", "description": "The host as a whole."},
+]
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of an application and the bare execute route beside it."""
+    document = get_openapi(
+        title="Hotplane", version=__version__, description=_DESCRIPTION, routes=app.routes, tags=_TAGS
+    )
+    document["paths"][EXECUTE_PATH] = {"post": _execute_operation()}
+    _, schemas = msgspec.json.schema_components(_MODELS, ref_template=REFERENCE)
+    for path, method, operation in _operations(document):
+        _finish(path, method, operation)
+    document["components"] = {
+        "schemas": schemas,
+        "responses": {f"Problem{status}": _problem(status) for status in sorted(_statuses())},
+        "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Where tokens are set."}},
+    }
+    return document
+
+
+def _execute_operation() -> dict[str, Any]:
+    described_as = described(Execution, body=ExecuteBody, problems=(404, 413, 415, 422, 507), example="execution")
+    return {
+        "operationId": "executeTask",
+        "summary": "Execute a task",
+        "description": "Run a task on an input and return the stored record. The answer is 200 whatever the program "
+        "did: `status` tells. An input that does not fit the task's schema is recorded and answered with 422.",
+        "tags": ["executions"],
+        "parameters": [
+            {"name": "task_id", "in": "path", "required": True, "schema": {"type": "string", "title": "Task Id"}}
+        ],
+        "responses": {str(status): each for status, each in described_as["responses"].items()},
+        **described_as["openapi_extra"],
+    }
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield path, method, operation
+
+
+def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Write out an operation's problems, its security and the examples of its parameters."""
+    answers = operation["responses"]
+    answers.pop("422", None)  # FastAPI's own shape, which this API does not use
+    own = operation.pop(PROBLEMS_KEY, ())
+    changes = _CHANGES if method != "get" else ()
+    for status in sorted({*own, *_EVERYWHERE, *changes}):
+        answers.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in PARAMETERS:
+            parameter["example"] = PARAMETERS[parameter["name"]]
+    operation["security"] = [{}] if path in _OPEN else [{"token": []}, {}]
+
+
+def _statuses() -> set[int]:
+    return {kind.status for kind in problem_types().values()} | {*_EVERYWHERE, *_CHANGES}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    kinds = sorted((kind for kind in problem_types().values() if kind.status == status), key=lambda kind: kind.type)
+    codes = ", ".join(f"`{kind.type.rpartition('/')[2]}`" for kind in kinds)
+    first = kinds[0]
+    example = {
+        "type": first.type,
+        "title": first.title,
+        "status": status,
+        "detail": first.description,
+        "code": first.type.rpartition("/")[2],
+    }
+    content = {"schema": {"$ref": REFERENCE.format(name="ProblemDocument")}, "example": example}
+    return {"description": f"{HTTPStatus(status).phrase}: {codes}.", "content": {MEDIA_TYPE: content}}

@@ -1,0 +1,128 @@
+"""One HTTP connection: uvicorn's, with the limits that it does not have. Imports only `problems` and `refusals`.
+
+The parser keeps a head of any size and waits for a body for ever. Here a head that grows beyond its limit is
+refused, and `Connection.expire`, which the server calls every second, ends connections whose request does not get
+complete. There is no timer for each request: that would cost on the hot path.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from hotplane.api.problems import MEDIA_TYPE, document_of, headers_of
+from hotplane.api.refusals import HeaderRefused, HeadersTooLarge, Refused, RequestTooSlow
+from hotplane.errors import HotplaneError, Overloaded
+
+__all__ = ["Connection", "ConnectionLimits"]
+
+
+class ConnectionLimits(Struct, frozen=True, kw_only=True):
+    """What one connection may take."""
+
+    head_bytes: int = 32_768
+    """Size of a request's line and headers, in bytes."""
+    request_seconds: float = 30.0
+    """Time for a request to arrive completely, from its first byte, or from the connection's beginning."""
+    connections: int = 1000
+    """Connections that may be open at once."""
+
+
+class Connection(HttpToolsProtocol):
+    """A connection of the server."""
+
+    limits = ConnectionLimits()
+    """Set on a subclass by the server."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._awaited_since: float | None = None
+        """When the client began to owe the rest of a request; None while it owes nothing."""
+        self._head_bytes = 0
+        self._in_head = True
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        self._awaited_since = self.loop.time()
+        if len(self.connections) > self.limits.connections:
+            self._refuse(Overloaded("The server", self.limits.connections, "server.max_connections"))
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and count what belongs to an unfinished head."""
+        if self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
+            self._refuse(HeadersTooLarge(self.limits.head_bytes))
+        if not self._in_head:
+            self._head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_head = True
+        self._awaited_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """Hand the request to the application, unless its head is too large."""
+        self._in_head = False
+        # What came in one piece that is smaller than the limit cannot hold a head that is larger.
+        if self._head_bytes > self.limits.head_bytes and self._measured() > self.limits.head_bytes:
+            self._in_head = True
+            raise HeadersTooLarge(self.limits.head_bytes)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the client owes nothing more."""
+        self._awaited_since = None
+        self._in_head = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what is not HTTP; uvicorn calls it when the parser or one of the methods above raises."""
+        if self._in_head and self._head_bytes > self.limits.head_bytes:
+            self._refuse(HeadersTooLarge(self.limits.head_bytes))
+        else:
+            self._refuse(HeaderRefused("it is not HTTP/1.1"))
+
+    def expire(self, at: float) -> None:
+        """End the connection when its request should have been complete at the time `at` of the loop's clock."""
+        since = self._awaited_since
+        if since is not None and at - since > self.limits.request_seconds and not self.transport.is_closing():
+            self._refuse(RequestTooSlow(self.limits.request_seconds))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request of this connection is being answered."""
+        # uvicorn declares that there is always a cycle, and begins with None.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete
+
+    def _measured(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse(self, error: HotplaneError) -> None:
+        """Answer without the application, and close; where an answer has begun, only close."""
+        self._awaited_since = None
+        if not self.busy or not self.cycle.response_started:
+            self.transport.write(_raw_answer(error))
+        if self.busy:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+
+def _raw_answer(error: HotplaneError) -> bytes:
+    problem = document_of(error)
+    body = msgspec.json.encode(problem)
+    head = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+    fields = headers_of(error) if not isinstance(error, Refused) else error.headers
+    head += [name + b": " + value for name, value in fields]
+    head += [f"content-type: {MEDIA_TYPE}".encode(), f"content-length: {len(body)}".encode(), b"connection: close"]
+    return b"\r\n".join((*head, b"", body))

@@ -1,0 +1,206 @@
+"""The server: uvicorn's connections on our own listening, stopping and housekeeping. Owns the host while it runs.
+
+Imports only lower rooms and `hotplane.api`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from email.utils import formatdate
+from time import monotonic
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from hotplane.api.application import create_app
+from hotplane.api.listening import bind, refusal, url_of
+from hotplane.api.protocol import Connection, ConnectionLimits
+from hotplane.app import Hotplane
+from hotplane.log import get_logger
+
+__all__ = ["Server", "serve"]
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 60
+_HOUSEKEEPING_SECONDS = 1.0
+_LAST_SECONDS = 0.8
+"""What stopping may take beyond its grace: interrupting, recording and answering what is left."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server:
+    """A host behind HTTP.
+
+    Args:
+        host: Started by `start`, stopped by `stop`.
+        limits: What one connection may take; by default what the configuration says, and sane values.
+    """
+
+    def __init__(self, host: Hotplane, *, limits: ConnectionLimits | None = None) -> None:
+        self._host = host
+        self._settings = host.config.server
+        self._limits = limits or ConnectionLimits(connections=self._settings.max_connections)
+        self._state = ServerState()
+        self._listeners: list[asyncio.Server] = []
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._log = get_logger()
+        self.url = ""
+        """Where it is reached; known once it has started."""
+
+    async def start(self) -> None:
+        """Bind, start the host, listen.
+
+        Raises:
+            PortInUse, CannotListen: The address cannot be had; the host was not started.
+            HotplaneError: What `Hotplane.start` raises.
+        """
+        settings = self._settings
+        sockets = bind(settings.host, settings.port)
+        try:
+            await self._host.start()
+        except BaseException:
+            for each in sockets:
+                each.close()
+            raise
+        make = self._connections()
+        loop = asyncio.get_running_loop()
+        try:
+            for each in sockets:
+                self._listeners.append(await loop.create_server(make, sock=each, backlog=_BACKLOG))
+        except OSError as error:
+            for each in sockets:
+                each.close()
+            await self._host.stop(0)
+            raise refusal(error, settings.host, settings.port) from None
+        self.url = url_of(settings.host, sockets[0])
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="hotplane-http-housekeeping")
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Stop listening, wait for what is being answered, stop the host, close.
+
+        Args:
+            grace: Seconds for requests to finish; the configured ones by default. What is left then is interrupted,
+                recorded and answered.
+        """
+        grace = self._settings.shutdown_grace_seconds if grace is None else grace
+        ends_at = monotonic() + grace
+        for listener in self._listeners:
+            listener.close()
+        for connection in self._open():
+            connection.shutdown()
+        await self._answered(grace)
+        try:
+            async with asyncio.timeout(max(0.0, ends_at - monotonic()) + _LAST_SECONDS):
+                await self._host.stop(max(0.0, ends_at - monotonic()))
+        except TimeoutError:
+            self._log.error("server.host-did-not-stop", grace_seconds=grace)
+        await self._answered(0.1)
+        for connection in self._open():
+            connection.transport.close()
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+
+    async def _answered(self, limit: float) -> None:
+        tasks = set(self._state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=limit)
+
+    def _connections(self) -> Callable[[], asyncio.Protocol]:
+        """Return the factory of connections."""
+        config = uvicorn.Config(
+            create_app(self._host),
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )
+        config.load()
+        kind = type("LimitedConnection", (Connection,), {"limits": self._limits})
+        state: dict[str, Any] = {}
+        return lambda: kind(config=config, server_state=self._state, app_state=state)
+
+    async def _keep_house(self) -> None:
+        """Every second: renew the header Date, and end connections that keep us waiting."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+            for connection in self._open():
+                connection.expire(loop.time())
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+
+    def _open(self) -> list[Connection]:
+        return [each for each in self._state.connections if isinstance(each, Connection)]
+
+
+async def serve(host: Hotplane, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve a host until SIGTERM or SIGINT; a second signal does not wait for anything.
+
+    Returns within `server.shutdown_grace_seconds` and a second of the first signal.
+
+    Args:
+        host: A host that is not started.
+        on_ready: Called with the URL once requests are answered; the port in it is the real one.
+
+    Raises:
+        PortInUse, CannotListen: The address cannot be had.
+        HotplaneError: What `Hotplane.start` raises.
+    """
+    server = Server(host)
+    asked = asyncio.Event()
+    insisted = asyncio.Event()
+    with _signals(asked, insisted):
+        await server.start()
+        if on_ready is not None:
+            on_ready(server.url)
+        await asked.wait()
+        get_logger().info("server.stopping", grace_seconds=host.config.server.shutdown_grace_seconds)
+        await _stop(server, insisted)
+
+
+async def _stop(server: Server, insisted: asyncio.Event) -> None:
+    stopping = asyncio.create_task(server.stop())
+    insisting = asyncio.create_task(insisted.wait())
+    await asyncio.wait({stopping, insisting}, return_when=asyncio.FIRST_COMPLETED)
+    insisting.cancel()
+    if not stopping.done():
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        await server.stop(0)
+    elif not stopping.cancelled():
+        stopping.result()
+
+
+@contextmanager
+def _signals(asked: asyncio.Event, insisted: asyncio.Event) -> Generator[None]:
+    """Set `asked` on the first signal and `insisted` on the second; a third one ends the process as it always does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def handle() -> None:
+        if asked.is_set():
+            insisted.set()
+            restore()
+        asked.set()
+
+    def restore() -> None:
+        for each in _SIGNALS:
+            loop.remove_signal_handler(each)
+
+    for each in _SIGNALS:
+        loop.add_signal_handler(each, handle)
+    try:
+        yield
+    finally:
+        restore()
