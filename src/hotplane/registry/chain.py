@@ -22,6 +22,8 @@ __all__ = ["Chain", "Failure", "Link", "Offload"]
 
 P = TypeVar("P", bound="Plugin[Any]")
 
+_COROUTINE: Any = CoroutineType
+
 
 class Offload(Protocol):
     """Runs a sync call that may block in a thread, for at most `timeout` seconds."""
@@ -79,15 +81,14 @@ class Link(Generic[P]):
             args: The arguments of the kind's method.
             limit: Seconds that the caller has left, where that is less than the plugin's own limit.
         """
-        limit = self.limit if limit is None else limit if self.limit is None else min(limit, self.limit)
+        if limit is None or (self.limit is not None and self.limit < limit):
+            limit = self.limit
         started = perf_counter_ns()
         try:
             if self.offload is None:
                 result: Any = self.call(*args)
                 if hasattr(result, "__await__"):
-                    running = cast(
-                        "Coroutine[Any, Any, Any]", result if type(result) is CoroutineType else _awaiting(result)
-                    )
+                    running: Coroutine[Any, Any, Any] = result if type(result) is _COROUTINE else _awaiting(result)
                     try:
                         waiting_for = running.send(None)
                     except StopIteration as done:
@@ -102,7 +103,10 @@ class Link(Generic[P]):
             if _is_for_the_host(error):
                 raise
             result = self._failed(error, limit, perf_counter_ns() - started)
-        self.stats.observe(perf_counter_ns() - started)
+        elapsed = perf_counter_ns() - started
+        stats = self.stats
+        stats.buckets[elapsed.bit_length()] += 1
+        stats.total_ns += elapsed
         return result
 
     def _failed(self, error: BaseException, limit: float | None, elapsed_ns: int) -> Failure:
