@@ -25,6 +25,7 @@ from hotplane.records import (
 )
 from hotplane.registry import Registry
 
+HANG = object()
 PLAN = Plan(Task(id="t", program="m:f", sampling_rate=0.25))
 
 
@@ -110,7 +111,7 @@ class Saying(Validator):
     async def validate(self, execution: Execution, context: ValidationContext) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
-        if self.answer == "hang":
+        if self.answer is HANG:
             await asyncio.Event().wait()
         return ValidationResult(valid=self.answer, validator="forged", duration_ms=99999.0)
 
@@ -127,7 +128,7 @@ async def test_the_host_fills_in_who_judged_and_how_long_it_took() -> None:
 async def test_a_validator_that_overruns_is_not_judged_and_does_not_delay() -> None:
     """The limit is kept, the reason says so, the verdict is null."""
     registry = Registry()
-    registry.register(Saying("hang"), id="slow")
+    registry.register(Saying(HANG), id="slow")
     started = time.monotonic()
     results, valid = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 0.05)
     assert time.monotonic() - started < 1
