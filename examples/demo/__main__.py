@@ -100,9 +100,16 @@ async def _drive(
 
 def _print_next(console: Console, server: Server, tally: Tally) -> None:
     which, found = ("an invalid", tally.an_invalid) if tally.an_invalid else ("an", tally.any_id)
-    serve = f"{sys.executable} -m hotplane serve --config {CONFIG} --store {server.store} --port {server.port}"
+    options = f"--config {_near(CONFIG)} --store {server.store} --port {server.port}"
     console.print(f"\nNext, look at {which} execution; its record was kept:", soft_wrap=True)
-    console.print(f"  {serve} &\n  curl {server.url}/api/executions/{found}", soft_wrap=True, markup=False)
+    console.print(f"  {_near(sys.executable)} -m hotplane serve {options} &", soft_wrap=True, markup=False)
+    console.print(f"  curl {server.url}/api/executions/{found}", soft_wrap=True, markup=False)
+
+
+def _near(path: str | Path) -> str:
+    """Return a path as it is typed from here."""
+    path, here = Path(path), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 if __name__ == "__main__":

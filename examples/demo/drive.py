@@ -15,6 +15,7 @@ import msgspec
 from examples.demo.failure import DemoFailed
 from examples.demo.messages import Message
 from examples.demo.tally import Phase, Tally
+from hotplane.errors import InputRejected
 from hotplane.records import Execution
 
 __all__ = ["DISABLED", "MOVED", "TASK", "Driver", "Swap", "new_client", "swap_plugins"]
@@ -63,7 +64,8 @@ async def _manage(
 ) -> dict[str, Any]:
     response = await client.request(method, path, json=body)
     if response.is_error:
-        raise DemoFailed(f"{method} {path} was refused: {_title(response)}")
+        problem = _problem(response)
+        raise DemoFailed(f"{method} {path} was refused: {problem.title}. {problem.detail}".rstrip())
     return response.json()
 
 
@@ -118,8 +120,9 @@ class Driver:
             ran = phase if phase is self.phase else Phase.DURING
             self.tally.add(_execution(response), message.expected, elapsed, ran)
         else:
-            rejected = response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-            self.tally.refuse(_title(response), elapsed, rejected=rejected, failed=response.is_server_error)
+            problem = _problem(response)
+            rejected = problem.code == InputRejected.code
+            self.tally.refuse(problem.title, elapsed, rejected=rejected, failed=response.is_server_error)
 
 
 def _execution(response: httpx2.Response) -> Execution:
@@ -129,12 +132,18 @@ def _execution(response: httpx2.Response) -> Execution:
         raise DemoFailed(f"The server answered {response.status_code}, but not an execution: {error}") from error
 
 
-def _title(response: httpx2.Response) -> str:
-    """Return what a problem document (RFC 9457) says, or the status line of any other answer."""
+class _Problem(msgspec.Struct, frozen=True):
+    """What is read of a problem document (RFC 9457)."""
+
+    title: str
+    detail: str = ""
+    code: str = ""
+
+
+def _problem(response: httpx2.Response) -> _Problem:
+    """Return what a problem document says, and the status line of any other answer."""
     try:
-        problem = response.json()
-    except ValueError:
-        problem = None
-    if isinstance(problem, dict) and problem.get("title"):
-        return f"{response.status_code} {problem['title']}"
-    return f"{response.status_code} {response.reason_phrase}"
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except msgspec.DecodeError:
+        return _Problem(f"{response.status_code} {response.reason_phrase}")
+    return _Problem(f"{response.status_code} {problem.title}", problem.detail, problem.code)

@@ -92,7 +92,7 @@ async def test_a_single_message_has_its_change_too():
 async def test_refusals_do_not_stop_the_run():
     """Rejected inputs and problem documents are counted, and the rest is sent."""
     service = Service()
-    problem = httpx2.Response(422, json={"title": "Input rejected"})
+    problem = httpx2.Response(422, json={"title": "Input rejected", "code": "input-rejected"})
     service.answer = lambda number: problem if number == 3 else httpx2.Response(503)  # type: ignore[method-assign]
     tally = await Driver(service.client, MESSAGES, nothing, ignore).run()
     assert tally.statuses == {"rejected": 1}
@@ -132,7 +132,9 @@ async def test_the_swap_disables_one_plugin_and_moves_another():
 
 async def test_a_refused_change_is_explained():
     """The problem's title is in the message."""
-    transport = httpx2.MockTransport(lambda request: httpx2.Response(404, json={"title": "There is no such plugin"}))
+    transport = httpx2.MockTransport(
+        lambda request: httpx2.Response(404, json={"title": "Unknown plugin", "detail": "No such."})
+    )
     async with httpx2.AsyncClient(base_url="http://host", transport=transport) as client:
-        with pytest.raises(DemoFailed, match="disable was refused: 404 There is no such plugin"):
+        with pytest.raises(DemoFailed, match=r"disable was refused: 404 Unknown plugin\. No such\."):
             await swap_plugins(client)
