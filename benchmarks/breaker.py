@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from statistics import median
 from timeit import Timer
 
+from benchmarks.board import Goal, Row, at_most, interleave, print_table, row
 from hotplane.routing import Breaker, BreakerSettings
 
 CALLS = 20_000
 GOAL_MICROSECONDS = 1.5
+BLOCK = "breaker: with breaker.acquire()"
 
 
 def bare_call() -> None:
@@ -71,48 +72,30 @@ def purgatory_block() -> Callable[[], None] | None:
     return call
 
 
-def measure(rounds: int = 9) -> list[dict[str, object]]:
-    """Return a row per case: `ours` and `peer` in µs per call, `ratio` = ours ÷ peer, `goal` the most `ours` may be."""
+def measure(rounds: int = 9) -> list[Row]:
+    """Return a row per case, beside a bare call; beside other breakers where they are installed."""
     peers = {"bare call": bare_call, "pybreaker": pybreaker_call(), "purgatory": purgatory_block()}
-    ours: dict[str, tuple[Callable[[], None], float | None]] = {
-        "admit + report, count window": (admit_and_report(BreakerSettings()), GOAL_MICROSECONDS),
-        "admit + report, time window": (admit_and_report(BreakerSettings(window="time")), GOAL_MICROSECONDS),
-        "with breaker.acquire()": (guarded_block(), None),
-        "rejection": (rejection(), None),
+    goal = at_most(GOAL_MICROSECONDS, of="ours")
+    ours: dict[str, tuple[Callable[[], None], Goal | None]] = {
+        "breaker: admit + report, count window": (admit_and_report(BreakerSettings()), goal),
+        "breaker: admit + report, time window": (admit_and_report(BreakerSettings(window="time")), goal),
+        BLOCK: (guarded_block(), None),
+        "breaker: rejection": (rejection(), None),
     }
-    cases = {name: call for name, (call, _) in ours.items()} | {name: peer for name, peer in peers.items() if peer}
-    timers = {name: Timer(call) for name, call in cases.items()}
-    times: dict[str, list[float]] = {name: [] for name in timers}
-    for _ in range(rounds):
-        for name, timer in timers.items():
-            times[name].append(timer.timeit(CALLS) / CALLS * 1e6)
-    p50 = {name: median(values) for name, values in times.items()}
-    rows = [_row(name, p50[name], "bare call", p50["bare call"], goal) for name, (_, goal) in ours.items()]
-    block = p50["with breaker.acquire()"]
+    present = {name: peer for name, peer in peers.items() if peer}
+    names = [*ours, *present]
+    taken = interleave(rounds, *(timed(call) for call in [*(call for call, _ in ours.values()), *present.values()]))
+    times = dict(zip(names, taken, strict=True))
+    rows = [row(name, "µs", times[name], "bare call", times["bare call"], goal) for name, (_, goal) in ours.items()]
     return rows + [
-        _row("with breaker.acquire()", block, name, p50[name], None)
-        for name in ("pybreaker", "purgatory")
-        if name in p50
+        row(BLOCK, "µs", times[BLOCK], name, times[name]) for name in ("pybreaker", "purgatory") if name in times
     ]
 
 
-def _row(name: str, ours: float, peer_name: str, peer: float, goal: float | None) -> dict[str, object]:
-    return {
-        "name": f"breaker: {name}, beside {peer_name}",
-        "ours": round(ours, 3),
-        "peer": round(peer, 3),
-        "unit": "us/call",
-        "ratio": round(ours / peer, 2),
-        "goal": goal,
-    }
-
-
-def main() -> None:
-    print(f"{'p50 of rounds':58} {'ours':>7} {'peer':>7} {'ratio':>7}  unit     goal")
-    for row in measure():
-        goal = f"<= {row['goal']}" if row["goal"] else "-"
-        print(f"{row['name']:58} {row['ours']:7.3f} {row['peer']:7.3f} {row['ratio']:7.1f}  {row['unit']}  {goal}")
+def timed(call: Callable[[], None]) -> Callable[[], float]:
+    timer = Timer(call)
+    return lambda: timer.timeit(CALLS) / CALLS * 1e6
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measure())

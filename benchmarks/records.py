@@ -5,17 +5,17 @@ Both write the same rows into the same tables, on real files in one directory, i
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import itertools
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from statistics import median
-from typing import Literal, TypedDict
+from typing import Literal
 
 import aiosqlite
 
+from benchmarks.board import Row, at_least, interleave, print_table, row
 from hotplane.identity import new_id
 from hotplane.records import Execution, ExecutionStatus, now
 from hotplane.storage import StorageSettings, Store
@@ -29,40 +29,26 @@ GOAL = 5.0
 Level = Literal["FULL", "NORMAL"]
 
 
-class Measurement(TypedDict):
-    name: str
-    ours: float
-    peer: float
-    unit: str
-    ratio: float
-    goal: float
-
-
-async def measure(rounds: int, count: int) -> list[Measurement]:
+def measure(rounds: int = 5, count: int = 20_000) -> list[Row]:
     """Measure both durability levels.
 
     Args:
         rounds: How often each side takes its turn; the median of the ratios counts.
         count: Records that `Store.record` stores in one turn; the peer stores a fifth as many.
     """
-    return [await _measure_level("FULL", rounds, count), await _measure_level("NORMAL", rounds, count)]
+    return [_level("FULL", rounds, count), _level("NORMAL", rounds, count)]
 
 
-async def _measure_level(level: Level, rounds: int, count: int) -> Measurement:
-    ours: list[float] = []
-    peer: list[float] = []
+def _level(level: Level, rounds: int, count: int) -> Row:
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".records-") as directory:
-        for number in range(rounds):
-            ours.append(await _ours(Path(directory, f"ours-{number}.db"), level, count))
-            peer.append(await _peer(Path(directory, f"peer-{number}.db"), level, count // 5))
-    return Measurement(
-        name=f"durable records, {WRITERS} writers, synchronous={level}",
-        ours=median(ours),
-        peer=median(peer),
-        unit="records/s",
-        ratio=median(a / b for a, b in zip(ours, peer, strict=True)),
-        goal=GOAL,
-    )
+        files = (Path(directory, f"{number}.db") for number in itertools.count())
+        ours, peer = interleave(
+            rounds,
+            lambda: asyncio.run(_ours(next(files), level, count)),
+            lambda: asyncio.run(_peer(next(files), level, count // 5)),
+        )
+    name = f"durable records, {WRITERS} writers, synchronous={level}"
+    return row(name, "records/s", ours, "aiosqlite, one per commit", peer, at_least(GOAL))
 
 
 async def _ours(path: Path, level: Level, count: int) -> float:
@@ -121,15 +107,5 @@ def _execution() -> Execution:
     )
 
 
-def _print(measurements: list[Measurement]) -> None:
-    print(f"{'':56}{'ours':>12}{'aiosqlite':>12}{'ratio':>8}{'goal':>8}")
-    for row in measurements:
-        print(f"{row['name']:56}{row['ours']:>12,.0f}{row['peer']:>12,.0f}{row['ratio']:>8.1f}{row['goal']:>8.1f}")
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=20_000)
-    options = parser.parse_args()
-    _print(asyncio.run(measure(options.rounds, options.count)))
+    print_table(measure())

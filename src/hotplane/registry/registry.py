@@ -48,14 +48,6 @@ class _Chains(dict[type[Plugin[Any]], Chain[Any]]):
         return Chain(())
 
 
-class _ByKind(dict[type[Plugin[Any]], Mapping[str, Any]]):
-    """Plugins by kind and id. Any other class is answered by looking at every plugin."""
-
-    def __missing__(self, wanted: type[Plugin[Any]]) -> Mapping[str, Any]:
-        everything = (item for plugins in self.values() for item in plugins.items())
-        return {name: plugin for name, plugin in everything if isinstance(plugin, wanted)}
-
-
 class _Snapshot(Struct, frozen=True, kw_only=True):
     """Every entry, replaced as a whole; nothing in it ever changes."""
 
@@ -75,7 +67,7 @@ class Registry:
         self._offload = offload
         self._writing = threading.Lock()
         self._snapshot = _Snapshot(entries={}, ordered=())
-        self._by_kind = _ByKind()
+        self._by_kind: Mapping[type[Plugin[Any]], Mapping[str, Any]] = {}
         self.chains: Mapping[type[Plugin[Any]], Chain[Any]] = _Chains()
         """The compiled chain of every kind, replaced as a whole at every change; the hot path reads it here."""
 
@@ -86,7 +78,8 @@ class Registry:
         try:
             return self._by_kind[kind][id]
         except KeyError:
-            return None
+            entry = self._snapshot.entries.get(id)
+            return entry.plugin if entry is not None and isinstance(entry.plugin, kind) else None
 
     def list(self, kind: type[P], *, enabled_only: bool = True) -> tuple[P, ...]:
         """Return the plugins of `kind` by priority descending, then id; `enabled_only` leaves the disabled out."""
@@ -240,7 +233,8 @@ class Registry:
         for entry in ordered:
             # Plugins show their own standing; the registry is its only writer.
             entry.plugin.id, entry.plugin.is_enabled, entry.plugin.priority = entry.id, entry.enabled, entry.priority
-        chains, by_kind = _Chains(), _ByKind()
+        chains = _Chains()
+        by_kind: dict[type[Plugin[Any]], Mapping[str, Any]] = {}
         for kind in {entry.kind for entry in ordered}:
             own = [entry for entry in ordered if entry.kind is kind]
             by_kind[kind] = {entry.id: entry.plugin for entry in own}
