@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import Any
 
@@ -75,4 +76,6 @@ def _failed(connection: Connection, reason: str) -> ConnectFailed:
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not accepted: {error.verify_message}"
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # event loops word it differently
     return error.strerror or str(error) or type(error).__name__

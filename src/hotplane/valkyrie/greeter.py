@@ -15,7 +15,7 @@ from hotplane.valkyrie.frames import HELLO_LIMIT, describe_stranger, looks_forei
 from hotplane.valkyrie.handshake import Introduction, Peer, Refusal, ServerHandshake
 from hotplane.valkyrie.link import Link, LinkLimits, Receiver
 
-__all__ = ["Door", "Greeter", "address_of"]
+__all__ = ["Door", "Greeter"]
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
 _FIRST_BYTES = 16
@@ -58,9 +58,7 @@ class Greeter:
 
     def refuse(self, refusal: Refusal) -> None:
         """Tell the client why, and close."""
-        _log.warning(
-            "valkyrie_client_refused", address=address_of(self.link), code=refusal.code, reason=refusal.message
-        )
+        _log.warning("valkyrie_client_refused", address=self.link.address, code=refusal.code, reason=refusal.message)
         self.link.send(refusal.frame)
         self.link.close(refusal.message)
 
@@ -88,7 +86,7 @@ class Greeter:
                 self.refuse(refusal)
                 return
             except ProtocolViolation as violation:
-                _log.warning("valkyrie_handshake_failed", address=address_of(self.link), reason=violation.reason)
+                _log.warning("valkyrie_handshake_failed", address=self.link.address, reason=violation.reason)
                 raise
             self.link.send(answer)
 
@@ -118,16 +116,10 @@ class Greeter:
 
     def _turn_away(self) -> None:
         what = describe_stranger(self._first)
-        _log.warning("valkyrie_stranger", address=address_of(self.link), looks_like=what)
+        _log.warning("valkyrie_stranger", address=self.link.address, looks_like=what)
         self.link.close(f"not a Valkyrie client: {what}")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def address_of(link: Link) -> str:
-    """Return where a link's peer is, for the log."""
-    address: object = link.transport.get_extra_info("peername") if link.transport else None
-    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a Unix socket"

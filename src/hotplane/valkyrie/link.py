@@ -6,6 +6,7 @@ Both sides use it; what the frames mean is the receiver's business. Imports only
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from hotplane.valkyrie.failures import ProtocolViolation
@@ -58,6 +59,7 @@ class Link(asyncio.Protocol):
 
     Attributes:
         frames_in: How many frames have arrived.
+        address: Where the peer is, for the log.
         bytes_in: How many bytes have arrived.
         receiver: Who is told what arrives; may be replaced when a part of the conversation is over.
         paused: Whether the peer reads too slowly at the moment.
@@ -66,8 +68,9 @@ class Link(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_chunks", "_corked", "_flush_scheduled", "_high_water", "_limits", "_loop", "_reader", "_reason", "_size",
-        "_stall", "_transport", "bytes_in", "closing", "flushes", "frames_in", "paused", "receiver",
+        "_cancel_upgrade", "_chunks", "_corked", "_ended", "_flush_scheduled", "_high_water", "_limits",
+        "_loop", "_reader", "_reason", "_size", "_stall", "_transport", "address", "bytes_in", "closing",
+        "flushes", "frames_in", "paused", "receiver",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, limits: LinkLimits, max_frame: int) -> None:
@@ -76,6 +79,8 @@ class Link(asyncio.Protocol):
         self.paused = False
         self.closing = False
         self.flushes = 0
+        self.address = "a Unix socket"
+        self._cancel_upgrade: Callable[[], object] | None = None
         self._loop = loop
         self.receiver = receiver
         self._limits = limits
@@ -84,7 +89,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
         self._size = 0
-        self._corked = False
+        self._corked = self._ended = False
         self._flush_scheduled = False
         self._stall: asyncio.TimerHandle | None = None
         self._reason = ""
@@ -133,6 +138,9 @@ class Link(asyncio.Protocol):
         if self.closing:
             return
         self._reason = self._reason or reason
+        if self._cancel_upgrade is not None:
+            self.abort(reason)  # before TLS there are no words for it
+            return
         self._flush()
         self.closing = True
         if self._transport is not None:
@@ -147,6 +155,8 @@ class Link(asyncio.Protocol):
         self._size = 0
         if self._transport is not None:
             self._transport.abort()
+        elif self._cancel_upgrade is not None:
+            self._cancel_upgrade()
 
     def fail(self, reason: str) -> None:
         """Tell the peer that it broke the protocol, and close."""
@@ -155,13 +165,34 @@ class Link(asyncio.Protocol):
 
     # --- towards the transport ---
 
+    def begin_upgrade(self, address: str, cancel: Callable[[], object]) -> bool:
+        """Count as open while the TLS handshake runs.
+
+        Args:
+            address: Where the peer is.
+            cancel: Ends the TLS handshake.
+
+        Returns:
+            Whether to go on: the owner may refuse the connection.
+        """
+        self.address = address
+        self._cancel_upgrade = cancel
+        self.receiver.opened(self)
+        return not self.closing
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport over."""
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._high_water)
         if self.closing:
             self._transport.abort()
-        self._transport.set_write_buffer_limits(high=self._high_water)
-        self.receiver.opened(self)
+            return
+        address: object = self._transport.get_extra_info("peername")
+        if isinstance(address, tuple):
+            self.address = f"{address[0]}:{address[1]}"
+        if self._cancel_upgrade is None:
+            self.receiver.opened(self)
+        self._cancel_upgrade = None
 
     def data_received(self, data: bytes) -> None:
         """Cut what arrived into frames and hand them on."""
@@ -204,8 +235,10 @@ class Link(asyncio.Protocol):
         self.receiver.writable(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on why the connection ended."""
-        self.closing = True
+        """Pass on, once, why the connection ended."""
+        if self._ended:
+            return
+        self._ended = self.closing = True
         if self._stall is not None:
             self._stall.cancel()
         self._chunks.clear()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import structlog
 
+from hotplane.valkyrie.acceptor import TlsAcceptor
 from hotplane.valkyrie.endpoint import Endpoint
 from hotplane.valkyrie.failures import AnonymousRefused, PlaintextRefused
 from hotplane.valkyrie.greeter import Greeter
@@ -70,7 +71,7 @@ class Server:
         self.refused_connections = 0
         self._handler = handler
         self._settings = settings
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsAcceptor] = []
         self._unix: UnixSocket | None = None
         self._greeters: dict[Greeter, None] = {}
         self._sessions: set[Session] = set()
@@ -100,12 +101,13 @@ class Server:
             self._servers.append(server)
             return
         context = server_context(self._settings.tls) if self.endpoint.scheme == "tls" else None
-        timeout = self._settings.handshake_timeout_seconds if context else None
         for listening in await loop.run_in_executor(None, open_tcp, self.endpoint, backlog):
             self.endpoint = replace(self.endpoint, port=int(listening.getsockname()[1]))
-            server = await loop.create_server(
-                self._make_link, sock=listening, ssl=context, backlog=backlog, ssl_handshake_timeout=timeout
-            )
+            if context is None:
+                server = await loop.create_server(self._make_link, sock=listening, backlog=backlog)
+            else:
+                timeout = self._settings.handshake_timeout_seconds
+                server = TlsAcceptor(listening, self._make_link, context, timeout)
             self._servers.append(server)
 
     async def drain(self, grace_seconds: float) -> int:
@@ -161,7 +163,6 @@ class Server:
         """
         self._idle.clear()
         self._greeters[greeter] = None
-        self._keep_alive(greeter.link)
         if len(self._greeters) > self._settings.max_unauthenticated:
             oldest = next(iter(self._greeters))
             del self._greeters[oldest]
@@ -176,6 +177,7 @@ class Server:
             self.refused_connections += 1
             raise Refusal("overloaded", f"the server has {self._settings.max_connections} connections already")
         del self._greeters[greeter]
+        self._keep_alive(greeter.link)
         loop = asyncio.get_running_loop()
         session = Session(loop, self, self._handler, self._settings, link=greeter.link, peer=peer)
         self._sessions.add(session)
@@ -197,7 +199,7 @@ class Server:
         if not (self._greeters or self._sessions):
             self._idle.set()
 
-    def _make_link(self) -> asyncio.Protocol:
+    def _make_link(self) -> Link:
         timeout = self._settings.handshake_timeout_seconds
         return Greeter(asyncio.get_running_loop(), self, self._introduction, self._settings, timeout).link
 

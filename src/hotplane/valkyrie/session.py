@@ -19,7 +19,6 @@ from hotplane.valkyrie.failures import (
     ProtocolViolation,
     TooLarge,
 )
-from hotplane.valkyrie.greeter import address_of
 from hotplane.valkyrie.handshake import Peer
 from hotplane.valkyrie.link import Link
 from hotplane.valkyrie.messages import (
@@ -155,7 +154,7 @@ class Session:
         for running in self._running.values():
             running.end(CallCancelled)
         self._host.ended(self)
-        _log.debug("valkyrie_connection_ended", peer=self.peer.name, address=address_of(self.link), reason=reason)
+        _log.debug("valkyrie_connection_ended", peer=self.peer.name, address=self.link.address, reason=reason)
 
     # --- calls ---
 
