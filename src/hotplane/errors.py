@@ -7,13 +7,14 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     ├── NotFound
     │   ├── UnknownTask, UnknownPlugin, UnknownExecution
     ├── Conflict
-    │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition
+    │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, NoFallback
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
+    │   ├── InvalidRoute
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
-    │   ├── StorageUnavailable, StorageSlow, BreakerOpen, CannotListen, PortInUse
+    │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
     ├── PluginError
@@ -45,8 +46,11 @@ __all__ = [
     "InvalidCursor",
     "InvalidId",
     "InvalidMetadata",
+    "InvalidRoute",
     "InvalidSchema",
     "MissingExtra",
+    "NoFallback",
+    "NoRunnerAvailable",
     "NotFound",
     "NotJson",
     "Overloaded",
@@ -205,6 +209,17 @@ class IllegalTransition(Conflict):
         super().__init__()
 
 
+class NoFallback(Conflict):
+    """The runner {runner!r} has no fallback: {reason}. Name a runner to take over, or put one behind it in its routes."""
+
+    code = "no-fallback"
+
+    def __init__(self, runner: str, reason: str) -> None:
+        self.runner = runner
+        self.reason = reason
+        super().__init__()
+
+
 class Invalid(HotplaneError):
     """The input is not acceptable."""
 
@@ -326,6 +341,17 @@ class ProgramNotImportable(Invalid):
         super().__init__()
 
 
+class InvalidRoute(Invalid):
+    """The route {route} cannot be used: {reason}. A route names runners of this host, each once."""
+
+    code = "invalid-route"
+
+    def __init__(self, route: Sequence[str], reason: str) -> None:
+        self.route = " → ".join(route) or "(empty)"
+        self.reason = reason
+        super().__init__()
+
+
 class NotJson(Invalid):
     """This is not a JSON value: {reason} (at {pointer})."""
 
@@ -433,6 +459,20 @@ class BreakerOpen(Unavailable):
         self.advice = (
             "It stays so until somebody resets it." if retry_after is None else f"Try again in {retry_after:.3g} s."
         )
+        super().__init__()
+
+
+class NoRunnerAvailable(Unavailable):
+    """No runner can take the task {task_id!r} now; nothing was executed. {listing}"""
+
+    code = "no-runner-available"
+
+    def __init__(self, task_id: str, reasons: Sequence[tuple[str, str]], retry_after: float | None = None) -> None:
+        self.task_id = task_id
+        self.reasons = tuple(reasons)
+        """Runner and reason, in the order in which they were asked."""
+        self.retry_after = retry_after
+        self.listing = " ".join(f"{runner}: {reason.rstrip('.')}." for runner, reason in self.reasons)
         super().__init__()
 
 

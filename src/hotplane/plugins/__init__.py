@@ -1,24 +1,30 @@
 """The contract that plugin authors read: one short file per kind."""
 
 from hotplane.plugins.base import Clock, Config, KeyValue, Logger, Plugin, PluginContext, kind_name, kind_of
-from hotplane.plugins.runner import ProgramFailed, Runner
+from hotplane.plugins.call import CURRENT_CALL, Call
+from hotplane.plugins.runner import NotExecuted, ProgramFailed, ProgramOverran, Runner, TransportFailed
 from hotplane.plugins.sampler import Sample, Sampler, SamplingContext
 from hotplane.plugins.validator import ValidationContext, Validator
 from hotplane.plugins.webhook import ALL_EVENTS, WebhookContext, WebhookHandler
 
 __all__ = [
     "ALL_EVENTS",
+    "CURRENT_CALL",
+    "Call",
     "Clock",
     "Config",
     "KeyValue",
     "Logger",
+    "NotExecuted",
     "Plugin",
     "PluginContext",
     "ProgramFailed",
+    "ProgramOverran",
     "Runner",
     "Sample",
     "Sampler",
     "SamplingContext",
+    "TransportFailed",
     "ValidationContext",
     "Validator",
     "WebhookContext",
