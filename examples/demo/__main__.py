@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from time import monotonic
 
 import httpx2
 from rich.console import Console
@@ -24,6 +25,7 @@ from examples.demo.tally import Tally
 
 CONFIG = ROOT / "examples" / "spam" / "hotplane.yaml"
 MESSAGES = ROOT / "examples" / "spam" / "messages.jsonl"
+MAX_CONNECTIONS = 256
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,9 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "input", nargs="?", type=Path, default=Path(source), help="JSON lines; default: $INPUT, or %(default)s"
     )
-    parser.add_argument("--port", type=int, help="port of the server; default: a free one")
-    parser.add_argument("--connections", type=int, default=16, help="connections at once (default %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port of the server; default: a free one")
+    parser.add_argument(
+        "--connections", type=_connections, default=16, help="connections at once (default %(default)s)"
+    )
     return parser
+
+
+def _connections(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= MAX_CONNECTIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_CONNECTIONS}")
+    return int(text)
 
 
 async def _run_until_told(options: argparse.Namespace, console: Console) -> None:
@@ -58,7 +68,7 @@ async def _run_until_told(options: argparse.Namespace, console: Console) -> None
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     messages = read_messages(options.input)
-    folder = Path(tempfile.mkdtemp(prefix="hotplane-demo-"))
+    folder = _folder()
     try:
         await _run(messages, Server(CONFIG, folder, options.port), options, console)
     except BaseException:
@@ -66,9 +76,17 @@ async def _run_until_told(options: argparse.Namespace, console: Console) -> None
         raise
 
 
+def _folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="hotplane-demo-"))
+    except OSError as error:
+        raise DemoFailed(f"There is no room for the demo's store: {error}. Set TMPDIR to another folder.") from error
+
+
 async def _run(messages: list[Message], server: Server, options: argparse.Namespace, console: Console) -> None:
-    console.print(f"Starting a Hotplane server at {server.url} …", soft_wrap=True)
+    began = monotonic()
     async with server, new_client(server.url, options.connections) as client:
+        console.print(f"A Hotplane server is ready at {server.url} after {monotonic() - began:.1f} s.", soft_wrap=True)
         console.print(f"Sending {len(messages)} messages of {options.input} to the task {TASK}.", soft_wrap=True)
         with Display(console, len(messages)) as display:
             tally, swap = await _drive(client, server, messages, options.connections, display)
@@ -100,7 +118,7 @@ async def _drive(
 
 def _print_next(console: Console, server: Server, tally: Tally) -> None:
     which, found = ("an invalid", tally.an_invalid) if tally.an_invalid else ("an", tally.any_id)
-    options = f"--config {_near(CONFIG)} --store {server.store} --port {server.port}"
+    options = f"--config {_near(CONFIG)} --store {server.store} --port {server.url.rpartition(':')[2]}"
     console.print(f"\nNext, look at {which} execution; its record was kept:", soft_wrap=True)
     console.print(f"  {_near(sys.executable)} -m hotplane serve {options} &", soft_wrap=True, markup=False)
     console.print(f"  curl {server.url}/api/executions/{found}", soft_wrap=True, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+import re
 import sys
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from http import HTTPStatus
@@ -28,6 +28,8 @@ STOP_WITHIN = 15.0
 """Seconds between SIGTERM and SIGKILL: the server's own grace of 10 s, and some."""
 LAST_LINES = 12
 
+_ANNOUNCED = re.compile(r"ready at (http://\S+)\s")
+
 
 class Server:
     """``hotplane serve`` in a process of its own, ready inside ``async with``.
@@ -35,27 +37,27 @@ class Server:
     Args:
         config: The configuration file.
         folder: Where the store and the log go.
-        port: The port to listen on; None for a free one.
+        port: The port to listen on; 0 for any free one.
 
     Raises:
-        DemoFailed: The port is in use, or, on entering, the server did not become ready; the text has its
-            last lines.
+        DemoFailed: On entering: the server did not become ready; the text has its last lines.
     """
 
-    def __init__(self, config: Path, folder: Path, port: int | None = None) -> None:
+    def __init__(self, config: Path, folder: Path, port: int = 0) -> None:
         self._config = config
-        self.port = _free_port(port or 0)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._port = port
+        self.url = ""
+        """Where it is reached; known inside ``async with``."""
         self.store = folder / "demo.db"
+        self._said = folder / "server.out"
         self._log = folder / "server.log"
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
-        arguments = ["--config", str(self._config), "--store", str(self.store), "--port", str(self.port)]
-        with self._log.open("wb") as log:
-            self._process = await create_subprocess_exec(
-                sys.executable, "-m", "hotplane", "serve", *arguments, cwd=ROOT, stdin=DEVNULL, stdout=log, stderr=log
-            )
+        arguments = ["--config", str(self._config), "--store", str(self.store), "--port", str(self._port)]
+        command = [sys.executable, "-m", "hotplane", "serve", *arguments]
+        with self._said.open("wb") as said, self._log.open("wb") as log:
+            self._process = await create_subprocess_exec(*command, cwd=ROOT, stdin=DEVNULL, stdout=said, stderr=log)
         try:
             await self._wait_until_ready()
         except BaseException:
@@ -101,32 +103,21 @@ class Server:
 
     async def _wait_until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + READY_WITHIN
-        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=2.0) as client:
-            while not await _is_ready(client):
+        async with httpx2.AsyncClient(trust_env=False, timeout=2.0) as client:
+            while not await self._is_ready(client):
                 if await self.died(within=POLL_EVERY):
                     code = self._process.returncode if self._process else None
                     raise self.failure(f"The server ended before it was ready (exit code {code}).")
                 if asyncio.get_running_loop().time() > deadline:
                     raise self.failure(f"The server was not ready within {READY_WITHIN:g} s.")
 
-
-async def _is_ready(client: httpx2.AsyncClient) -> bool:
-    try:
-        return (await client.get("/readyz")).status_code == HTTPStatus.OK
-    except httpx2.TransportError:
-        return False
-
-
-def _free_port(wanted: int) -> int:
-    """Return `wanted`, or any free port for 0.
-
-    A port in use is refused here: whoever listens there might answer that it is ready.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    async def _is_ready(self, client: httpx2.AsyncClient) -> bool:
+        """Ask at the address that the process itself printed: another server may listen anywhere else."""
+        announced = _ANNOUNCED.search(self._said.read_text(encoding="utf-8", errors="replace"))
+        if announced is None:
+            return False
+        self.url = announced[1]
         try:
-            probe.bind(("127.0.0.1", wanted))
-        except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "ports are 1 to 65535"
-            raise DemoFailed(f"The server cannot listen on port {wanted}: {reason}. Give another `--port`.") from error
-        return int(probe.getsockname()[1])
+            return (await client.get(f"{self.url}/readyz")).status_code == HTTPStatus.OK
+        except httpx2.TransportError:
+            return False
