@@ -43,7 +43,7 @@ class Connection(HttpToolsProtocol):
         self._awaited_since: float | None = None
         """When the client began to owe the rest of a request; None while it owes nothing."""
         self._head_bytes = 0
-        self._in_head = True
+        self._in_head = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are too many."""
@@ -62,6 +62,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(HeadersTooLarge(self.limits.head_bytes))
         if not self._in_head:
             self._head_bytes = 0
+            if self._awaited_since is None and not self.busy:
+                # Blank lines between requests: they stop uvicorn's clock for idle connections, so start ours.
+                self._awaited_since = self.loop.time()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -74,14 +77,13 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         # What came in one piece that is smaller than the limit cannot hold a head that is larger.
         if self._head_bytes > self.limits.head_bytes and self._measured() > self.limits.head_bytes:
-            self._in_head = True
+            self._in_head = True  # it is still the head's fault: see `send_400_response`
             raise HeadersTooLarge(self.limits.head_bytes)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Note that the client owes nothing more."""
         self._awaited_since = None
-        self._in_head = True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature

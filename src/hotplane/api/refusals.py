@@ -153,7 +153,7 @@ class HostNotAllowed(Refused):
 
 
 class BodyDoesNotFit(Refused):
-    """The body does not fit: {reason}"""
+    """The body does not fit ({reason})."""
 
     code = "body-does-not-fit"
     status = 422
@@ -165,7 +165,7 @@ class BodyDoesNotFit(Refused):
 
 
 class QueryDoesNotFit(Refused):
-    """The query does not fit: {reasons}"""
+    """The query does not fit ({reasons})."""
 
     code = "query-does-not-fit"
     status = 422

@@ -1,0 +1,151 @@
+"""A real server on a free port, with a host behind it and clients in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from hotplane.api import Server
+from hotplane.api.protocol import ConnectionLimits
+from hotplane.app import Hotplane
+
+PROGRAMS = '''
+"""Programs of the tests of the HTTP edge."""
+import asyncio
+
+released = None
+
+
+async def echo(input):
+    return input
+
+
+def boom(input):
+    raise ValueError("no luck today")
+
+
+def not_json(input):
+    return {1, 2}
+
+
+async def wait(input):
+    await asyncio.sleep(input)
+    return "waited"
+'''
+
+CONFIG: dict[str, Any] = {
+    "programs": {"allow": ["edge_programs"]},
+    "tasks": {
+        "echo": {"program": "edge_programs:echo"},
+        "boom": {"program": "edge_programs:boom"},
+        "not-json": {"program": "edge_programs:not_json"},
+        "slow": {"program": "edge_programs:wait", "timeout_ms": 50},
+        "patient": {"program": "edge_programs:wait"},
+        "strict": {
+            "program": "edge_programs:echo",
+            "input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+        },
+    },
+    "plugins": {
+        "validators": [{"name": "json-schema-validator"}],
+        "samplers": [{"name": "percentage-sampler", "configuration": {"sampling_rate": 1.0}}],
+    },
+}
+
+
+@dataclass
+class Edge:
+    """A running server and a client of it."""
+
+    server: Server
+    host: Hotplane
+    client: httpx2.AsyncClient
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.server.url).port
+        assert port is not None
+        return port
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def raw(self, request: bytes) -> bytes:
+        """Send bytes and return everything that comes until the server closes, or the first answer has a body."""
+        reader, writer = await self.connect()
+        writer.write(request)
+        try:
+            return await asyncio.wait_for(read_answer(reader), 5)
+        finally:
+            writer.close()
+
+    async def execute(self, task: str, input: object, **fields: object) -> httpx2.Response:
+        return await self.client.post(f"/api/tasks/{task}/execute", json={"input": input, **fields})
+
+
+Serving = Callable[..., AbstractAsyncContextManager[Edge]]
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer that has a Content-Length."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.partition(b":")[2]) for line in head.lower().splitlines() if line.startswith(b"content-length:")
+    )
+    return head + await reader.readexactly(length)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "edge_programs.py").write_text(PROGRAMS)
+    return folder
+
+
+@pytest.fixture
+def settings(programs: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Make a configuration: the tests' own, with settings of the server on top."""
+
+    def make(**server: Any) -> dict[str, Any]:
+        return {
+            **CONFIG,
+            "programs": {**CONFIG["programs"], "paths": [str(programs)]},
+            "storage": {"url": str(tmp_path / "edge.db")},
+            "server": {"port": 0, **server},
+        }
+
+    return make
+
+
+@pytest.fixture
+def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
+    """Serve a host while a block runs."""
+
+    @asynccontextmanager
+    async def serve(
+        limits: ConnectionLimits | None = None, headers: Mapping[str, str] | None = None, **server: Any
+    ) -> AsyncIterator[Edge]:
+        host = Hotplane.from_config(settings(**server))
+        running = Server(host, limits=limits)
+        await running.start()
+        try:
+            async with httpx2.AsyncClient(base_url=running.url, headers=headers, trust_env=False) as client:
+                yield Edge(running, host, client)
+        finally:
+            await running.stop(0)
+
+    return serve
+
+
+@pytest.fixture
+async def edge(serving: Serving) -> AsyncIterator[Edge]:
+    async with serving() as running:
+        yield running
