@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from hashlib import blake2b
 
 from hotplane.errors import InvalidId
@@ -14,6 +15,7 @@ __all__ = ["SAMPLING_RANGE", "check_id", "is_uuid7", "new_id", "sampled_at", "sa
 SAMPLING_RANGE = 2**56
 """Sampling points are integers in [0, 2^56), as in OpenTelemetry's consistent probability sampling."""
 
+_CHUNKS = 256
 _LOW_56 = SAMPLING_RANGE - 1
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -29,11 +31,25 @@ def new_id() -> str:
     The low 56 bits are uniform and independent for every id, also for ids minted in one millisecond, so that
     they can serve as the sampling point.
     """
-    random = int.from_bytes(os.urandom(10))
+    random = int.from_bytes(_random_bytes())
     milliseconds = time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF
     value = milliseconds << 80 | _VERSION_7 | random & _RAND_A | _VARIANT | random & _RAND_B
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_chunks: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_chunks.clear)  # a child must not mint its parent's ids
+
+
+def _random_bytes() -> bytes:
+    """Return 10 bytes of the system's randomness, fetched in blocks: the call costs more than the rest of an id."""
+    while True:
+        try:
+            return _chunks.pop()
+        except IndexError:
+            block = os.urandom(10 * _CHUNKS)
+            _chunks.extend(block[start : start + 10] for start in range(0, len(block), 10))
 
 
 def is_uuid7(value: str) -> bool:

@@ -38,8 +38,12 @@ _COMMIT_SHARE = 0.5
 class ExecutionStore(Protocol):
     """Where records go."""
 
-    async def record(self, execution: Execution, events: Sequence[Event]) -> Execution:
-        """Return the record, with its sequence, when it and its events are committed, together."""
+    async def record(self, execution: Execution, events: Sequence[Event], *, limit: float | None) -> Execution:
+        """Return the record, with its sequence, when it and its events are committed, together.
+
+        Raises:
+            TimeoutError: That took longer than `limit` seconds; it may still be committed.
+        """
         ...
 
     def record_soon(self, execution: Execution, events: Sequence[Event]) -> None:
@@ -225,8 +229,7 @@ class Pipeline:
         self.counts[execution.status] += 1
         left = max(self._answer_due(plan, admitted) - perf_counter(), self._margin * _COMMIT_SHARE)
         try:
-            async with asyncio.timeout(left):
-                stored = await self._store.record(execution, events)
+            stored = await self._store.record(execution, events, limit=left)
         except TimeoutError:
             raise StorageSlow(execution.id) from None
         self._announce(events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import ClassVar
 
 from hotplane.plugins.base import ConfigT, Plugin
 from hotplane.records import ExecutionFailure, Task
@@ -70,6 +71,9 @@ class Runner(Plugin[ConfigT]):
 
     method = "run"
     outcomes = (ProgramFailed, ProgramOverran)
+    vetted: ClassVar[bool] = False
+    """Whether it keeps the deadline by itself and returns a fresh, plain JSON value, so that the host need not make
+    sure once more; for the runners that ship with Hotplane."""
 
     def run(self, task: Task, input: Json, deadline: float) -> Awaitable[Json]:
         """Run the program and return its output.

@@ -116,7 +116,7 @@ class Programs:
         started = loop.time()
         task = loop.create_task(_guard(awaitable))
         try:
-            await asyncio.wait((task,), timeout=deadline)
+            await _first_of(task, deadline, loop)
         except BaseException:
             self._abandon(task)
             raise
@@ -199,6 +199,23 @@ def _outcome(task: _Task, *, overran: bool) -> Json:
         # It blocked the loop beyond its deadline, so that nothing could stop it.
         raise TimeoutError
     return task.result()
+
+
+async def _first_of(task: _Task, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until `task` is done or `seconds` have passed; `asyncio.wait` for one task costs twice as much."""
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = loop.call_later(seconds, wake)
+    task.add_done_callback(wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
+        task.remove_done_callback(wake)
 
 
 def _forgo(awaitable: Awaitable[object]) -> None:

@@ -57,6 +57,8 @@ async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: fl
     Raises:
         LimitExceededError: The limit passed; `running` was cancelled.
     """
+    if limit is None:
+        return await _resume(running, waiting_for)
     scope = asyncio.timeout(limit)
     try:
         async with scope:

@@ -91,9 +91,20 @@ class Store:
 
     # --- executions and events ---------------------------------------------------------------------------
 
-    async def record(self, execution: Execution, events: Sequence[Event] = ()) -> Execution:
-        """Store a record and its events in one commit, and return it with its `sequence`."""
-        sequence = await self._writer.write(_record(execution, events))
+    async def record(
+        self, execution: Execution, events: Sequence[Event] = (), *, limit: float | None = None
+    ) -> Execution:
+        """Store a record and its events in one commit, and return it with its `sequence`.
+
+        Args:
+            execution: The record.
+            events: What happened.
+            limit: Seconds to wait for the commit.
+
+        Raises:
+            TimeoutError: The limit passed first; what is queued will still be stored.
+        """
+        sequence = await self._writer.write(_record(execution, events), limit=limit)
         return replace(execution, sequence=sequence)
 
     def record_soon(self, execution: Execution, events: Sequence[Event] = ()) -> None:

@@ -79,18 +79,29 @@ class Writer:
             self.intake.close()
             raise
 
-    async def write(self, write: Write) -> int:
+    async def write(self, write: Write, *, limit: float | None = None) -> int:
         """Return the record's sequence after the commit that holds `write`.
 
-        Cancelling changes nothing: what is queued will be stored.
+        Cancelling changes nothing, and neither does the limit: what is queued will be stored.
+
+        Args:
+            write: What to store.
+            limit: Seconds to wait for the commit.
 
         Raises:
+            TimeoutError: The limit passed first.
             Overloaded, ShuttingDown: It was not queued.
             StorageFull, StorageUnavailable, StorageCorrupt, StorageError: It was not stored.
         """
         write.waiter = waiter = Waiter()
         self.intake.put(write)
-        return await waiter.future
+        if limit is None:
+            return await waiter.future
+        timer = waiter.loop.call_later(limit, _give_up, waiter.future)
+        try:
+            return await waiter.future
+        finally:
+            timer.cancel()
 
     def write_soon(self, write: Write) -> None:
         """Queue `write` for a caller that cannot wait; a failure is logged."""
@@ -168,6 +179,11 @@ def _tell(waiter: Waiter, error: HotplaneError | None) -> None:
     # The loop may be closed when the store was not; then nobody waits.
     with contextlib.suppress(RuntimeError):
         waiter.loop.call_soon_threadsafe(waiter.settle, 0, error)
+
+
+def _give_up(future: asyncio.Future[int]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 def _too_late(write: Write) -> HotplaneError:

@@ -29,6 +29,7 @@ class LocalRunner(Runner):
         description="Runs programs in the host's own process, in its event loop and its own threads.",
         author="The Hotplane developers",
     )
+    vetted = True
     programs: Programs
     """Loads and runs programs; set by the host."""
 
