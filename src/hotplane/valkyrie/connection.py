@@ -204,7 +204,7 @@ class Connection:
     def first_bytes(self, data: bytes) -> None:
         """Recognize a server of another kind."""
         if looks_foreign(data):
-            self.link.abort(f"this is not a Valkyrie server; it answered with {describe_stranger(data)}")
+            self.link.abort(f"this is not a Valkyrie server; it looks like {describe_stranger(data)}")
 
     def received(self, bodies: list[memoryview]) -> None:
         """Take frames."""

@@ -16,14 +16,16 @@ HELLO_LIMIT = 4096
 """The largest body, in bytes, before both sides are known. Every other protocol's first four bytes read as more."""
 
 _STRANGERS = (
-    (b"PRI * HTTP/2", "an HTTP/2 client"),
-    (b"\x16\x03", "a TLS client; this port is not encrypted"),
-    (b"SSH-", "an SSH client"),
-    (b"PROXY ", "a proxy that speaks the PROXY protocol"),
-    (b"EHLO", "an SMTP client"),
-    (b"HELO", "an SMTP client"),
-    (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "a PostgreSQL client"),
-    (b"*", "a Redis client"),
+    (b"PRI * HTTP/2", "HTTP/2"),
+    (b"HTTP/", "HTTP"),
+    (b"\x16\x03", "TLS, which this port does not expect"),
+    (b"\x15\x03", "TLS, which this port does not expect"),
+    (b"SSH-", "SSH"),
+    (b"PROXY ", "the PROXY protocol"),
+    (b"EHLO", "SMTP"),
+    (b"HELO", "SMTP"),
+    (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "PostgreSQL"),
+    (b"*", "Redis"),
 )
 _HTTP_METHODS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC")
 
@@ -36,7 +38,7 @@ def looks_foreign(data: bytes) -> bool:
 def describe_stranger(data: bytes) -> str:
     """Say what the first bytes of a connection look like that are not Valkyrie's."""
     if data[:4] in _HTTP_METHODS:
-        return "an HTTP client"
+        return "HTTP"
     for prefix, what in _STRANGERS:
         if data.startswith(prefix):
             return what

@@ -58,6 +58,7 @@ class Greeter:
 
     def refuse(self, refusal: Refusal) -> None:
         """Tell the client why, and close."""
+        self._stop_timer()
         _log.warning("valkyrie_client_refused", address=self.link.address, code=refusal.code, reason=refusal.message)
         self.link.send(refusal.frame)
         self.link.close(refusal.message)
@@ -115,6 +116,7 @@ class Greeter:
             self.refuse(Refusal("timeout", f"no handshake within {self._timeout:g} s"))
 
     def _turn_away(self) -> None:
+        self._stop_timer()
         what = describe_stranger(self._first)
         _log.warning("valkyrie_stranger", address=self.link.address, looks_like=what)
         self.link.close(f"not a Valkyrie client: {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ __all__ = ["Server", "serve"]
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """Seconds and tries after which an idle client's silent disappearance is noticed."""
+_OTHER_DESCRIPTORS = 64
+"""What the rest of a process is reckoned to have open."""
 _TURNS_TO_ANSWER = 3
 """A cancelled handler ends in the next turn of the loop; awaiting others, it takes a turn more."""
 
@@ -93,6 +96,7 @@ class Server:
 
     async def listen(self) -> None:
         """Begin to accept connections."""
+        self._warn_of_few_descriptors()
         loop = asyncio.get_running_loop()
         backlog = self._settings.backlog
         if self.endpoint.scheme == "unix":
@@ -226,6 +230,14 @@ class Server:
         )
         if not identified and not settings.allow_anonymous:
             raise AnonymousRefused(str(where))
+
+    def _warn_of_few_descriptors(self) -> None:
+        settings = self._settings
+        needed = settings.max_connections + settings.max_unauthenticated + _OTHER_DESCRIPTORS
+        available, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if available != resource.RLIM_INFINITY and available < needed:
+            advice = "raise the limit on open files, or lower `max_connections`"
+            _log.warning("valkyrie_few_file_descriptors", available=available, needed=needed, advice=advice)
 
     def _stop_listening(self) -> None:
         for server in self._servers:

@@ -91,7 +91,7 @@ class ServerSettings(_PeerSettings):
     """How many calls one connection may have open."""
     max_calls: Limit = 4096
     """How many calls run at once, over all connections; more are refused."""
-    max_connections: Limit = 1000
+    max_connections: Limit = 512
     """How many connections may have finished their handshake; more are refused."""
     max_unauthenticated: Limit = 128
     """How many connections may be in their handshake; one more cuts the oldest."""

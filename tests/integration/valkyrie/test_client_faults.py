@@ -47,10 +47,10 @@ async def test_an_http_server_is_recognized(raw_serve: RawServe, start_client: C
 
     async def http(peer: RawPeer) -> None:
         await peer.reader.read(1)
-        peer.writer.write(b"SSH-2.0-OpenSSH_9.7\r\n")
+        peer.writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await asyncio.sleep(60)
 
-    with pytest.raises(ConnectFailed, match="not a Valkyrie server; it answered with an SSH client"):
+    with pytest.raises(ConnectFailed, match="not a Valkyrie server; it looks like HTTP"):
         await start_client(await raw_serve(http))
 
 

@@ -37,9 +37,9 @@ async def hang(call: Call) -> bytes:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "an HTTP client"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "a TLS client; this port is not encrypted"),
-        (b"SSH-2.0-OpenSSH_9.7\r\n", "an SSH client"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "TLS, which this port does not expect"),
+        (b"SSH-2.0-OpenSSH_9.7\r\n", "SSH"),
         (b"\xde\xad\xbe\xef\x00", "unknown bytes (de ad be ef 00)"),
     ],
 )

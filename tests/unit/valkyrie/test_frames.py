@@ -77,13 +77,13 @@ def test_a_truncated_frame_keeps_only_what_came():
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"GET / HTTP/1.1\r\n", "an HTTP client"),
-        (b"POST /x HTTP/1.1", "an HTTP client"),
-        (b"PRI * HTTP/2.0\r\n", "an HTTP/2 client"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01", "a TLS client; this port is not encrypted"),
-        (b"SSH-2.0-OpenSSH_9", "an SSH client"),
-        (b"*1\r\n$4\r\nPING\r\n", "a Redis client"),
-        (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "a PostgreSQL client"),
+        (b"GET / HTTP/1.1\r\n", "HTTP"),
+        (b"POST /x HTTP/1.1", "HTTP"),
+        (b"PRI * HTTP/2.0\r\n", "HTTP/2"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS, which this port does not expect"),
+        (b"SSH-2.0-OpenSSH_9", "SSH"),
+        (b"*1\r\n$4\r\nPING\r\n", "Redis"),
+        (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "PostgreSQL"),
         (b"\xde\xad\xbe\xef", "unknown bytes (de ad be ef)"),
     ],
 )
