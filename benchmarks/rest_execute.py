@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -60,14 +60,17 @@ def measure(rounds: int, seconds: float = 2.0) -> list[Measurement]:
         seconds: How long a turn is.
     """
     rates: dict[str, list[float]] = {"ours": [], "peer": []}
-    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".rest-") as folder:
-        with _served("ours", Path(folder)) as ours, _served("peer", Path(folder)) as peer:
-            ports = {"ours": ours, "peer": peer}
-            for who, port in ports.items():
-                _load(who, port, min(seconds, 0.5))
-            for number in range(rounds):
-                for who in sorted(rates, reverse=bool(number % 2)):
-                    rates[who].append(_load(who, ports[who], seconds))
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".rest-") as folder,
+        _served("ours", Path(folder)) as ours,
+        _served("peer", Path(folder)) as peer,
+    ):
+        ports = {"ours": ours, "peer": peer}
+        for who, port in ports.items():
+            _load(who, port, min(seconds, 0.5))
+        for number in range(rounds):
+            for who in sorted(rates, reverse=bool(number % 2)):
+                rates[who].append(_load(who, ports[who], seconds))
     ratio = median(ours / peer for ours, peer in zip(rates["ours"], rates["peer"], strict=True))
     return [
         Measurement(
@@ -139,7 +142,7 @@ async def _rate(request: bytes, port: int, seconds: float) -> float:
 
 
 @contextmanager
-def _served(who: str, folder: Path) -> Iterator[int]:
+def _served(who: str, folder: Path) -> Generator[int]:
     arguments = [sys.executable, "-m", "benchmarks.rest_execute", "--serve", who, "--folder", str(folder)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1], text=True) as server:
         assert server.stdout is not None
@@ -188,7 +191,7 @@ async def _serve_peer() -> None:
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
     await serving

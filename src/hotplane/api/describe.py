@@ -1,6 +1,6 @@
 """How an operation is described to FastAPI: the answers are msgspec structs, whose schemas `openapi` adds later.
 
-Imports only `problems` and `examples`.
+Imports nothing of Hotplane.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from fastapi.responses import Response
 
-from hotplane.api.examples import EXAMPLES
-
-__all__ = ["PROBLEMS_KEY", "REFERENCE", "content_of", "described", "schema_of"]
+__all__ = ["EXAMPLE_KEY", "PROBLEMS_KEY", "REFERENCE", "content_of", "described", "schema_of"]
 
 PROBLEMS_KEY = "x-problems"
 """Where an operation lists the statuses of its own problems until `openapi` writes them out."""
+EXAMPLE_KEY = "x-example"
+"""Where a body names its example until `openapi` writes it out: FastAPI would drop the nulls in it."""
 REFERENCE = "#/components/schemas/{name}"
 
 
@@ -30,7 +30,7 @@ def content_of(model: Any, example: str | None = None) -> dict[str, Any]:
     """Return the description of a JSON body."""
     described: dict[str, Any] = {"schema": schema_of(model)}
     if example is not None:
-        described["example"] = EXAMPLES[example]
+        described[EXAMPLE_KEY] = example
     return {"application/json": described}
 
 

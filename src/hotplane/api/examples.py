@@ -92,6 +92,13 @@ EXAMPLES: dict[str, Any] = {
     "task": _TASK_VIEW,
     "tasks": {"items": [_TASK_VIEW]},
     "plugin": _PLUGIN,
+    "plugin-view": {
+        **_PLUGIN,
+        "config_schema": {
+            "type": "object",
+            "properties": {"sampling_rate": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.1}},
+        },
+    },
     "plugins": {"items": [_PLUGIN]},
 }
 """By the name of a request's struct, or of an answer."""

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hotplane.api.answers import Items, PluginView, PriorityBody, TaskBody, TaskView
-from hotplane.api.describe import PROBLEMS_KEY, REFERENCE, described
-from hotplane.api.examples import PARAMETERS
+from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, REFERENCE, described
+from hotplane.api.examples import EXAMPLES, PARAMETERS
 from hotplane.api.problems import MEDIA_TYPE, ProblemDocument
 from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
 from hotplane.api.routes.system import Liveness, ProblemType, Readiness, Stats, problem_types
@@ -90,6 +90,10 @@ def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
     """Write out an operation's problems, its security and the examples of its parameters."""
     answers = operation["responses"]
     answers.pop("422", None)  # FastAPI's own shape, which this API does not use
+    for holder in (operation.get("requestBody", {}), *answers.values()):
+        for content in holder.get("content", {}).values():
+            if EXAMPLE_KEY in content:
+                content["example"] = EXAMPLES[content.pop(EXAMPLE_KEY)]
     own = operation.pop(PROBLEMS_KEY, ())
     changes = _CHANGES if method != "get" else ()
     for status in sorted({*own, *_EVERYWHERE, *changes}):

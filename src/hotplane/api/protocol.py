@@ -21,6 +21,9 @@ from hotplane.errors import HotplaneError, Overloaded
 __all__ = ["Connection", "ConnectionLimits"]
 
 
+_LINGER_SECONDS = 1.0
+
+
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """What one connection may take."""
 
@@ -44,6 +47,7 @@ class Connection(HttpToolsProtocol):
         """When the client began to owe the rest of a request; None while it owes nothing."""
         self._head_bytes = 0
         self._in_head = False
+        self._refused = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are too many."""
@@ -51,14 +55,15 @@ class Connection(HttpToolsProtocol):
         self._awaited_since = self.loop.time()
         if len(self.connections) > self.limits.connections:
             self._refuse(Overloaded("The server", self.limits.connections, "server.max_connections"))
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and count what belongs to an unfinished head."""
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
+        if self._in_head and self._head_bytes > self.limits.head_bytes and not self._refused:
             self._refuse(HeadersTooLarge(self.limits.head_bytes))
         if not self._in_head:
             self._head_bytes = 0
@@ -110,14 +115,24 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _refuse(self, error: HotplaneError) -> None:
-        """Answer without the application, and close; where an answer has begun, only close."""
+        """Answer without the application, and close; where an answer has begun, only close.
+
+        What the client still sends is read and dropped for a moment: closing at once would reset the connection,
+        and the client would lose the answer.
+        """
         self._awaited_since = None
+        self._refused = True
         if not self.busy or not self.cycle.response_started:
             self.transport.write(_raw_answer(error))
         if self.busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 def _raw_answer(error: HotplaneError) -> bytes:

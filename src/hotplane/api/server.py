@@ -135,11 +135,12 @@ class Server:
     async def _keep_house(self) -> None:
         """Every second: renew the header Date, and end connections that keep us waiting."""
         loop = asyncio.get_running_loop()
+        pause = min(_HOUSEKEEPING_SECONDS, self._limits.request_seconds)
         while True:
             self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
             for connection in self._open():
                 connection.expire(loop.time())
-            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            await asyncio.sleep(pause)
 
     def _open(self) -> list[Connection]:
         return [each for each in self._state.connections if isinstance(each, Connection)]

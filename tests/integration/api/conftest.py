@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,11 @@ import pytest
 from hotplane.api import Server
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
+from hotplane.storage import StorageSettings, Store
 
 PROGRAMS = '''
 """Programs of the tests of the HTTP edge."""
 import asyncio
-
-released = None
 
 
 async def echo(input):
@@ -105,14 +105,28 @@ async def read_answer(reader: asyncio.StreamReader) -> bytes:
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs."""
     folder = tmp_path_factory.mktemp("programs")
     (folder / "edge_programs.py").write_text(PROGRAMS)
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with its tables made: copying it is quicker than making them for every test."""
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+
+    async def make() -> None:
+        await (await Store.open(StorageSettings(url=str(path)))).close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-def settings(programs: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def settings(programs: Path, empty_store: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Make a configuration: the tests' own, with settings of the server on top."""
+    shutil.copy(empty_store, tmp_path / "edge.db")
 
     def make(**server: Any) -> dict[str, Any]:
         return {
@@ -132,7 +146,7 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
     @asynccontextmanager
     async def serve(
         limits: ConnectionLimits | None = None, headers: Mapping[str, str] | None = None, **server: Any
-    ) -> AsyncIterator[Edge]:
+    ) -> AsyncGenerator[Edge]:
         host = Hotplane.from_config(settings(**server))
         running = Server(host, limits=limits)
         await running.start()
@@ -147,5 +161,6 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
 
 @pytest.fixture
 async def edge(serving: Serving) -> AsyncIterator[Edge]:
+    """A server with the tests' own configuration."""
     async with serving() as running:
         yield running

@@ -12,6 +12,7 @@ from hotplane.values import MAX_DEPTH
 
 
 async def post(edge: Any, body: bytes, task: str = "echo") -> Any:
+    """Send a body as it is."""
     return await edge.client.post(
         f"/api/tasks/{task}/execute", content=body, headers={"content-type": "application/json"}
     )

@@ -8,6 +8,7 @@ import pytest
 
 
 async def listed(edge: Any, **query: object) -> list[dict[str, Any]]:
+    """Return the items of a page."""
     answer = await edge.client.get("/api/executions", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()["items"]

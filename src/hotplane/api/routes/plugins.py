@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/plugins", tags=["plugins"])
 _PRIORITY = Body(PriorityBody)
 
 _list: Any = described(Items[PluginStatus], problems=(422,), example="plugins")
-_one: Any = described(PluginView, problems=(404,), example="plugin")
+_one: Any = described(PluginView, problems=(404,), example="plugin-view")
 _operation: Any = described(PluginStatus, problems=(404, 409, 503, 507), example="plugin")
 _priority: Any = described(
     PluginStatus, body=PriorityBody, problems=(400, 404, 413, 415, 422, 503, 507), example="plugin"

@@ -1,0 +1,226 @@
+"""What one connection may take, and how the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from time import monotonic
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from hotplane.api import Server
+from hotplane.api.protocol import ConnectionLimits
+from hotplane.app import Hotplane
+from hotplane.errors import CannotListen, PortInUse
+
+HEAD = b"POST /api/tasks/echo/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+QUICK = ConnectionLimits(request_seconds=0.1, head_bytes=2000)
+
+
+@pytest.mark.parametrize("pieces", [1, 50])
+async def test_a_huge_head_is_refused(serving: Any, pieces: int) -> None:
+    """In one piece or in many: 431, and the connection ends."""
+    async with serving(QUICK) as edge:
+        reader, writer = await edge.connect()
+        for part in [HEAD, *[b"x-%d: %s\r\n" % (number, b"y" * (3000 // pieces)) for number in range(pieces)], b"\r\n"]:
+            writer.write(part)
+            await asyncio.sleep(0)
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"headers-too-large"' in answer
+
+
+async def test_a_header_without_end_is_refused(serving: Any) -> None:
+    """Nothing is kept of a single header that goes on and on."""
+    async with serving(QUICK) as edge:
+        reader, writer = await edge.connect()
+        writer.write(b"GET /" + b"a" * 5000)
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+        writer.close()
+
+
+async def test_a_large_body_behind_a_small_head_passes(serving: Any) -> None:
+    """The limit of the head does not count the body, nor earlier requests of the connection."""
+    async with serving(QUICK) as edge:
+        for _ in range(3):
+            assert (await edge.execute("echo", "x" * 20_000)).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HT", HEAD, HEAD + b"content-length: 100\r\n\r\n{", b"\r\n\r\n"])
+async def test_a_request_that_does_not_end_is_ended(serving: Any, sent: bytes) -> None:
+    """A client that never finishes its request holds its connection for a limited time only."""
+    async with serving(QUICK) as edge:
+        reader, writer = await edge.connect()
+        writer.write(sent)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"request-too-slow"' in answer
+        assert (await edge.client.get("/api/plugins/system/stats")).json()["in_flight"] == 0
+
+
+async def test_what_is_not_http_is_a_problem(edge: Any) -> None:
+    """Even then the answer is a problem document."""
+    answer = await edge.raw(b"HELLO\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+async def test_connections_beyond_the_limit_are_refused(serving: Any) -> None:
+    """The one too many is told so; the others go on."""
+    async with serving(max_connections=2) as edge:
+        first, second = await edge.connect(), await edge.connect()
+        reader, writer = await edge.connect()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        for _, each in (first, second, (reader, writer)):
+            each.close()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in answer
+
+
+async def test_says_nothing_of_its_make(edge: Any) -> None:
+    """There is a Date and no Server header."""
+    answer = await edge.client.get("/livez")
+    assert "date" in answer.headers
+    assert "server" not in answer.headers
+
+
+async def test_pipelined_requests_are_answered_in_order(edge: Any) -> None:
+    """Two requests in one piece get two answers."""
+    body = b'{"input":%d}'
+    requests = b"".join(HEAD + b"content-length: 11\r\n\r\n" + body % number for number in (7, 8))
+    reader, writer = await edge.connect()
+    writer.write(requests)
+    for number in (7, 8):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        assert msgspec.json.decode(await reader.readexactly(length))["output"] == number
+    writer.close()
+
+
+# --- listening ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_port_in_use_is_said(edge: Any, settings: Any) -> None:
+    """The error names host and port, and the host behind it was not started."""
+    host = Hotplane.from_config(settings(port=edge.port))
+    with pytest.raises(PortInUse, match=f"Port {edge.port} of 127.0.0.1 is in use"):
+        await Server(host).start()
+    assert host.readiness() != ()
+
+
+async def test_an_address_of_another_machine_is_said(settings: Any) -> None:
+    """The error says what the system said."""
+    config = {**settings(), "server": {"host": "192.0.2.1", "port": 0, "tokens": ["sha256:" + "0" * 64]}}
+    with pytest.raises(CannotListen, match=r"192\.0\.2\.1"):
+        await Server(Hotplane.from_config(config)).start()
+
+
+async def test_localhost_is_reached_by_every_of_its_addresses(serving: Any) -> None:
+    """The same port, also where it is a free one."""
+    async with serving(host="localhost") as edge:
+        for address in {
+            str(each[4][0]) for each in socket.getaddrinfo("localhost", edge.port, type=socket.SOCK_STREAM)
+        }:
+            name = f"[{address}]" if ":" in address else address
+            async with httpx2.AsyncClient(base_url=f"http://{name}:{edge.port}", trust_env=False) as client:
+                assert (await client.get("/livez")).status_code == 200
+
+
+# --- stopping ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_in_flight_finishes(serving: Any) -> None:
+    """A request that is being answered when the server stops gets its answer."""
+    async with serving() as edge:
+        asked = asyncio.create_task(edge.execute("patient", 0.3))
+        await in_flight(edge)
+        await edge.server.stop(5)
+        answer = await asked
+    assert (answer.status_code, answer.json()["output"]) == (200, "waited")
+
+
+async def test_what_overruns_the_grace_is_interrupted_and_answered(serving: Any) -> None:
+    """The record says `interrupted`, its caller gets it, and the server ends in time."""
+    async with serving() as edge:
+        asked = asyncio.create_task(edge.execute("patient", 20))
+        await in_flight(edge)
+        began = monotonic()
+        await edge.server.stop(0.2)
+        assert monotonic() - began < 1.2
+        assert (await asked).json()["status"] == "interrupted"
+
+
+async def test_idle_connections_do_not_delay_the_end(serving: Any) -> None:
+    """A kept connection without a request is closed at once."""
+    async with serving() as edge:
+        await edge.client.get("/livez")
+        began = monotonic()
+        await edge.server.stop(10)
+        assert monotonic() - began < 1
+
+
+async def in_flight(edge: Any) -> None:
+    """Wait until the host has admitted an execution."""
+    async with asyncio.timeout(5):
+        while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - the host has no event for it
+            await asyncio.sleep(0.005)
+
+
+async def seen_in_flight(client: httpx2.AsyncClient) -> None:
+    """Wait until the host has admitted an execution."""
+    async with asyncio.timeout(5):
+        while not (await client.get("/api/plugins/system/stats")).json()["in_flight"]:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.01)
+
+
+SERVE = """
+import asyncio, sys, msgspec
+from hotplane.api import serve
+from hotplane.app import Hotplane
+host = Hotplane.from_config(msgspec.json.decode(sys.argv[1]))
+asyncio.run(serve(host, on_ready=lambda url: print(url, flush=True)))
+print("ended", flush=True)
+"""
+
+
+async def child(config: dict[str, Any]) -> tuple[asyncio.subprocess.Process, str]:
+    """Serve in a process of its own."""
+    text = msgspec.json.encode(config).decode()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, text, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    return process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+
+
+async def test_a_signal_ends_the_process_in_order(settings: Any) -> None:
+    """What is in flight is answered, `serve` returns, and the process ends with 0."""
+    process, url = await child(settings(shutdown_grace_seconds=5))
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 0.5}))
+        await seen_in_flight(client)
+        process.send_signal(signal.SIGTERM)
+        assert (await waiting).json()["output"] == "waited"
+    out, _ = await asyncio.wait_for(process.communicate(), 5)
+    assert (out, process.returncode) == (b"ended\n", 0)
+
+
+async def test_a_second_signal_does_not_wait(settings: Any) -> None:
+    """Whoever insists gets the end at once; what ran is recorded as interrupted, and answered."""
+    process, url = await child(settings(shutdown_grace_seconds=60))
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 20}))
+        await seen_in_flight(client)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        began = monotonic()
+        process.send_signal(signal.SIGINT)
+        assert (await waiting).json()["status"] == "interrupted"
+    await asyncio.wait_for(process.communicate(), 5)
+    assert monotonic() - began < 2
+    assert process.returncode == 0
