@@ -107,7 +107,7 @@ def problem_types() -> Mapping[str, ProblemType]:
         status=500,
         description="Something went wrong that should not have; the server's log says more under `error_id`.",
     )
-    found = {kind.code: _describe(kind) for kind in _family(HotplaneError)}
+    found = {kind.code: _describe(kind) for kind in (HotplaneError, *_family(HotplaneError))}
     return {**found, "internal-error": internal}
 
 
