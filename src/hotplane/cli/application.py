@@ -1,0 +1,85 @@
+"""All commands together, and how a process that ran one of them ends. Imports only `version` and its own room.
+
+Exit codes: 0 for success; 1 when an execution did not succeed, the server failed, or Hotplane itself did; 2 when
+what was asked for cannot be done as it was asked; 130 after Ctrl-C; 141 when nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hotplane.cli import config, execute, executions, plugins, serve, tasks
+from hotplane.cli.failure import report
+from hotplane.cli.output import write
+from hotplane.errors import HotplaneError
+from hotplane.version import __version__
+
+__all__ = ["INTERRUPTED", "application", "main"]
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells give it: 128 and the number of SIGINT."""
+
+application = typer.Typer(
+    name="hotplane",
+    help="The hot-swap backplane for Python services: run a host, execute tasks, look after plugins.",
+    epilog="Exit codes: 0 success, 1 failure, 2 bad input. HOTPLANE_SERVER is the server's address, HOTPLANE_TOKEN "
+    "its token.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+application.command(name="serve")(serve.serve)
+application.command(name="execute")(execute.execute)
+application.add_typer(tasks.application, name="tasks")
+application.add_typer(plugins.application, name="plugins")
+application.add_typer(executions.application, name="executions")
+application.add_typer(config.application, name="config")
+
+
+def _version_asked(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@application.callback()
+def _hotplane(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version_asked, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version  # its callback has acted on it
+
+
+@application.command()
+def version() -> None:
+    """Show the version of Hotplane."""
+    write(f"hotplane {__version__}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code; errors are one message on stderr.
+
+    Args:
+        arguments: What stands behind `hotplane`; the process's own by default.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a command
+    try:
+        application(args=arguments, prog_name="hotplane")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except HotplaneError as error:
+        return report(error)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("\n")
+        return INTERRUPTED
+    return 0

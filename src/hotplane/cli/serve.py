@@ -1,0 +1,114 @@
+"""`hotplane serve`: a host behind HTTP. Imports `api`, `app` and `config` when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hotplane.cli.failure import say
+from hotplane.cli.options import ConfigFile, Store
+from hotplane.cli.output import OutputFailed, write
+from hotplane.cli.settings import import_from_here, loaded_settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["LogFormat", "LogLevel", "serve"]
+
+_LEAVE_WITHIN_SECONDS = 0.5
+
+
+class LogFormat(StrEnum):
+    """How logs look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least severe thing that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+def serve(
+    *,
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on [127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", "-p", help="Port to listen on [3000]; 0 takes any free one.")
+    ] = None,
+    store: Store = None,
+    log_format: Annotated[LogFormat | None, typer.Option("--log-format", help="How logs look [console].")] = None,
+    log_level: Annotated[LogLevel | None, typer.Option("--log-level", help="The least that is logged [info].")] = None,
+) -> None:
+    """Serve a host over HTTP until SIGTERM or Ctrl-C.
+
+    Prints its address on stdout when it is ready; logs go to stderr. The first signal lets what runs finish within
+    `server.shutdown_grace_seconds`, a second one does not wait. The file's settings are overridden by
+    `HOTPLANE_<SECTION>__<KEY>` in the environment, and those by the options.
+    """
+    loaded = loaded_settings(
+        config,
+        {
+            "server.host": host,
+            "server.port": port,
+            "storage.url": store,
+            "log.format": log_format and log_format.value,
+            "log.level": log_level and log_level.value,
+        },
+    )
+    import logging
+
+    from hotplane.api import serve as serve_host
+    from hotplane.app import Hotplane
+    from hotplane.log import configure
+
+    configure(style=loaded.config.log.format, level=loaded.config.log.level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells at INFO is about itself
+    import_from_here()
+    with _runner() as runner:
+        runner.run(serve_host(Hotplane(loaded), on_ready=_announce))
+        _leave_soon()
+
+
+def _announce(url: str) -> None:
+    try:
+        write(f"Hotplane is ready at {url}\n")
+    except (typer.Exit, OutputFailed):
+        say(f"ready at {url}, and nobody reads stdout")
+
+
+def _runner() -> asyncio.Runner:
+    import asyncio
+
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+def _leave_soon() -> None:
+    """End the process even if something keeps it.
+
+    Everything is stored by now; but Python joins the threads of standard executors before it ends, and one of
+    those may hang in a plugin's code.
+    """
+
+    def leave() -> None:
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(_LEAVE_WITHIN_SECONDS, leave)
+    timer.daemon = True
+    timer.start()

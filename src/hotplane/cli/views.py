@@ -1,0 +1,175 @@
+"""What people see of tasks, plugins and executions. Imports only its own room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from hotplane.cli.tables import Column, moment
+
+__all__ = [
+    "EXECUTION_COLUMNS",
+    "PLUGIN_COLUMNS",
+    "TASK_COLUMNS",
+    "execution_fields",
+    "plugin_fields",
+    "task_fields",
+]
+
+Record = Mapping[str, Any]
+Fields = Sequence[tuple[str, object]]
+
+
+TASK_COLUMNS = (
+    Column("id", "id", whole=True),
+    Column("program", "program"),
+    Column("sampling", "sampling_rate", number=True),
+    Column("timeout ms", "timeout_ms", number=True),
+    Column("source", "source"),
+    Column("overridden", "overridden"),
+    Column("problem", "problem"),
+)
+
+PLUGIN_COLUMNS = (
+    Column("id", "id", whole=True),
+    Column("kind", "kind"),
+    Column("state", "state"),
+    Column("enabled", "enabled"),
+    Column("priority", "priority", number=True),
+    Column("version", "version"),
+    Column("calls", "stats.calls", number=True),
+    Column("errors", "stats.errors", number=True),
+    Column("p99 ms", "stats.p99_ms", number=True),
+    Column("reason", "reason"),
+)
+
+EXECUTION_COLUMNS = (
+    Column("id", "id", whole=True),
+    Column("task", "task_id"),
+    Column("status", "status"),
+    Column("valid", "valid"),
+    Column("sampled", "sampling.sampled"),
+    Column("latency ms", "latency_ms", number=True),
+    Column("started", "started_at", show=moment),
+)
+
+
+def task_fields(task: Record) -> Fields:
+    """Return what people see of one task."""
+    return [
+        ("id", task["id"]),
+        ("description", task.get("description")),
+        ("program", task.get("program")),
+        ("problem", task.get("problem")),
+        ("source", _source(task)),
+        ("sampling rate", task.get("sampling_rate")),
+        ("timeout", f"{task.get('timeout_ms')} ms"),
+        ("idempotent", task.get("idempotent")),
+        ("route", " → ".join(cast("Sequence[str]", task.get("route") or ()))),
+        ("input schema", _as_json(task.get("input_schema"))),
+        ("output schema", _as_json(task.get("output_schema"))),
+    ]
+
+
+def plugin_fields(plugin: Record) -> Fields:
+    """Return what people see of one plugin."""
+    return [
+        ("id", plugin["id"]),
+        ("type", plugin.get("type")),
+        ("kind", plugin.get("kind")),
+        ("version", plugin.get("version")),
+        ("author", plugin.get("author")),
+        ("description", plugin.get("description")),
+        ("state", plugin.get("state")),
+        ("reason", plugin.get("reason")),
+        ("since", moment(plugin.get("since"))),
+        ("enabled", plugin.get("enabled")),
+        ("priority", plugin.get("priority")),
+        ("required", plugin.get("required")),
+        ("source", plugin.get("source")),
+        ("generation", plugin.get("generation")),
+        ("changed here", plugin.get("overrides") or None),
+        ("configuration", ", ".join(_part(_part(plugin, "config_schema"), "properties"))),
+        ("calls", _stat(plugin, "calls")),
+        ("errors", _stat(plugin, "errors")),
+        ("timeouts", _stat(plugin, "timeouts")),
+        ("latency", _latency(plugin)),
+    ]
+
+
+def execution_fields(execution: Record) -> Fields:
+    """Return what people see of one execution: the record, its decision, and every verdict."""
+    return [
+        ("id", execution["id"]),
+        ("task", execution.get("task_id")),
+        ("status", execution.get("status")),
+        ("input", _as_json(execution.get("input"))),
+        ("output", _as_json(execution.get("output"))),
+        *([("expected", _as_json(execution["expected"]))] if "expected" in execution else []),
+        *_failure(execution),
+        ("latency", f"{execution.get('latency_ms', 0):.3g} ms"),
+        ("started", moment(execution.get("started_at"))),
+        *(("attempt", _attempt(each)) for each in _parts(execution, "attempts")),
+        ("sampled", _decision(_part(execution, "sampling"))),
+        ("valid", execution.get("valid")),
+        *(("verdict", line) for each in _parts(execution, "validations") for line in _verdict(each)),
+    ]
+
+
+def _source(task: Record) -> str:
+    return f"{task.get('source')}, overridden" if task.get("overridden") else str(task.get("source"))
+
+
+def _part(record: Record, name: str) -> Record:
+    return cast("Record | None", record.get(name)) or {}
+
+
+def _parts(record: Record, name: str) -> Sequence[Record]:
+    return cast("Sequence[Record] | None", record.get(name)) or ()
+
+
+def _stat(plugin: Record, name: str) -> object:
+    return _part(plugin, "stats").get(name)
+
+
+def _latency(plugin: Record) -> str | None:
+    stats = _part(plugin, "stats")
+    if not stats.get("calls"):
+        return None
+    return f"mean {stats['mean_ms']:.3g} ms, p50 {stats['p50_ms']:.3g} ms, p99 {stats['p99_ms']:.3g} ms"
+
+
+def _as_json(value: object) -> object:
+    """Return a value as JSON, so that null, an empty text and a missing one look different."""
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def _failure(execution: Record) -> Fields:
+    error = _part(execution, "error")
+    if not error:
+        return []
+    return [("error", f"{error.get('type')}: {error.get('message')}")]
+
+
+def _attempt(attempt: Record) -> str:
+    message = f": {attempt['message']}" if attempt.get("message") else ""
+    return f"{attempt.get('runner')}: {attempt.get('outcome')} in {attempt.get('latency_ms', 0):.3g} ms{message}"
+
+
+def _decision(sampling: Record) -> str | None:
+    if not sampling:
+        return None
+    probability = sampling.get("probability")
+    odds = "" if probability is None else f" (probability {probability:g})"
+    if not sampling.get("sampled"):
+        return f"no{odds}"
+    return f"yes, by {sampling.get('sampler')}: {sampling.get('reason')}{odds}"
+
+
+def _verdict(result: Record) -> list[str]:
+    word = {True: "valid", False: "invalid", None: "could not judge"}[result.get("valid")]
+    message = f": {result['message']}" if result.get("message") else ""
+    errors = [f"  {each.get('pointer') or '/'}: {each.get('message')}" for each in _parts(result, "errors")]
+    return [f"{result.get('validator')}: {word}{message}", *errors]
