@@ -1,0 +1,258 @@
+"""The watchdog beside real loops that are really blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import pytest
+import uvloop
+
+from hotplane.host.attribution import PluginFrames
+from hotplane.host.watchdog import Watchdog, WatchdogSettings
+from hotplane.plugins import Plugin, Validator
+from hotplane.records import PluginMetadata
+
+QUICK = WatchdogSettings(threshold_seconds=0.2, interval_seconds=0.02)
+"""The same machinery as by default, five times as quick."""
+
+
+class Blocking(Validator):
+    """A plugin that blocks the loop."""
+
+    metadata = PluginMetadata(name="blocking", version="1.0")
+
+    def validate(self, execution: Any, context: Any) -> None:
+        time.sleep(execution)
+
+
+class Plugged:
+    """A registry's entry, as far as attribution is concerned."""
+
+    def __init__(self, id: str, plugin: Plugin[Any]) -> None:
+        self.id = id
+        self.plugin = plugin
+
+
+def nobody(frame: FrameType) -> str | None:
+    """Attribute no frame to a plugin."""
+    return None
+
+
+def block_the_loop(seconds: float) -> None:
+    """Block; the name is looked for in the stack."""
+    time.sleep(seconds)
+
+
+Start = Callable[..., Watchdog]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts a watchdog for the running loop; it is stopped at the end."""
+    made: list[Watchdog] = []
+
+    def start(settings: WatchdogSettings = QUICK, attribute: Callable[[FrameType], str | None] = nobody) -> Watchdog:
+        made.append(Watchdog(settings, attribute))
+        made[-1].start(asyncio.get_running_loop())
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+async def settled(watchdog: Watchdog) -> None:
+    """Wait until no blockage goes on."""
+    async with asyncio.timeout(5):
+        while watchdog.stats().ongoing:  # noqa: ASYNC110 - a thread tells no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_blocked_loop_is_noticed_while_it_is(start: Start) -> None:
+    """A loop that is blocked for long is reported within 1.3 s, with the stack, while it is still blocked."""
+    watchdog, noticed = start(WatchdogSettings()), list[float]()
+    began = time.monotonic()
+    watchdog._log = SimpleNamespace(warning=lambda *_, **__: noticed.append(time.monotonic() - began))  # pyright: ignore[reportAttributeAccessIssue]
+    await asyncio.sleep(0)
+    block_the_loop(1.6)
+    await settled(watchdog)
+    (blockage,) = watchdog.stats().latest
+    assert len(noticed) == 1
+    assert 0.99 <= noticed[0] <= 1.4
+    assert "block_the_loop" in blockage.stack
+    assert 1.3 <= blockage.seconds <= 2.0
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_callback_that_blocks(
+    factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    """On either kind of loop a blocking callback is logged once, however long it takes."""
+
+    async def main() -> Watchdog:
+        watchdog = Watchdog(QUICK, nobody)
+        watchdog.start(asyncio.get_running_loop())
+        asyncio.get_running_loop().call_soon(block_the_loop, 0.7)
+        await asyncio.sleep(0.01)
+        await settled(watchdog)
+        watchdog.stop()
+        return watchdog
+
+    with asyncio.Runner(loop_factory=factory) as runner, caplog.at_level(logging.WARNING):
+        stats = runner.run(main()).stats()
+    assert (stats.blockages, stats.ongoing) == (1, False)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.startswith("loop.blocked plugin=None") for line in lines] == [True]
+    assert stats.latest[0].stack.count("File") == 1
+    assert "block_the_loop" in stats.latest[0].stack
+    assert 0.6 <= stats.seconds <= 1.2
+
+
+async def test_a_busy_loop_that_answers_is_not_blocked(start: Start) -> None:
+    """A loop that computes all the time in short steps is left alone."""
+    watchdog = start()
+    ends_at = time.monotonic() + 0.8
+    while time.monotonic() < ends_at:
+        time.sleep(0.02)  # noqa: ASYNC251 - a busy loop is the matter here
+        await asyncio.sleep(0)
+    assert watchdog.stats().blockages == 0
+
+
+async def test_the_plugin_is_named(start: Start) -> None:
+    """Of two instances of one type the blockage names the one whose method runs."""
+    entries = [Plugged("a", Blocking()), Plugged("b", Blocking())]
+    watchdog = start(attribute=PluginFrames(lambda: entries))
+    plugin: Any = entries[1].plugin
+    plugin.validate(0.5, None)
+    await settled(watchdog)
+    assert watchdog.stats().latest[0].plugin_id == "b"
+
+
+async def test_the_history_is_bounded(start: Start) -> None:
+    """Every blockage counts, and the newest are kept."""
+    watchdog = start(WatchdogSettings(threshold_seconds=0.05, interval_seconds=0.01, history=2))
+    for _ in range(3):
+        block_the_loop(0.15)
+        await settled(watchdog)
+        await asyncio.sleep(0.02)
+    stats = watchdog.stats()
+    assert (stats.blockages, len(stats.latest)) == (3, 2)
+
+
+async def test_a_blockage_can_be_seen_from_outside_while_it_goes_on(start: Start) -> None:
+    """Another thread sees the blockage, and how long it takes so far."""
+    watchdog, seen = start(), []
+    timer = threading.Timer(0.4, lambda: seen.append(watchdog.stats()))
+    timer.start()
+    block_the_loop(0.6)
+    timer.join()
+    assert (seen[0].ongoing, seen[0].latest[0].ongoing, seen[0].blockages) == (True, True, 1)
+    assert seen[0].seconds >= 0.2
+
+
+async def test_an_attribution_that_fails_costs_only_the_name(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """When nobody can say whose code runs, the stack is reported all the same."""
+
+    def attribute(frame: FrameType) -> str | None:
+        raise LookupError
+
+    watchdog = start(attribute=attribute)
+    block_the_loop(0.4)
+    await settled(watchdog)
+    assert watchdog.stats().latest[0].plugin_id is None
+    assert "block_the_loop" in watchdog.stats().latest[0].stack
+
+
+async def test_a_deep_stack_is_cut(start: Start) -> None:
+    """Of a very deep stack the innermost frames are kept."""
+
+    def descend(levels: int) -> None:
+        descend(levels - 1) if levels else block_the_loop(0.4)
+
+    watchdog = start()
+    descend(300)
+    await settled(watchdog)
+    stack = watchdog.stats().latest[0].stack
+    assert "block_the_loop" in stack
+    assert len(stack) < 40 * 400
+
+
+def test_it_survives_the_loop() -> None:
+    """When the loop is closed without `stop`, the thread ends and counts nothing."""
+
+    async def main() -> tuple[Watchdog, threading.Thread]:
+        watchdog = Watchdog(QUICK, nobody)
+        watchdog.start(asyncio.get_running_loop())
+        assert watchdog._thread is not None
+        return watchdog, watchdog._thread
+
+    watchdog, thread = asyncio.run(main())
+    thread.join(5)
+    assert not thread.is_alive()
+    assert watchdog.stats().blockages == 0
+    watchdog.stop()
+
+
+def test_a_loop_that_does_not_run_is_not_blocked() -> None:
+    """Between two runs of a loop its silence is no blockage."""
+    loop = asyncio.new_event_loop()
+    watchdog = Watchdog(QUICK, nobody)
+    watchdog.start(loop)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    time.sleep(0.5)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    watchdog.stop()
+    loop.close()
+    assert watchdog.stats().blockages == 0
+
+
+async def test_stop_is_quick_and_final() -> None:
+    """`stop` ends the thread at once, may be called twice, and `start` begins anew."""
+    watchdog = Watchdog(WatchdogSettings(interval_seconds=60), nobody)
+    for _ in range(2):
+        watchdog.start(asyncio.get_running_loop())
+        thread = watchdog._thread
+        began = time.monotonic()
+        watchdog.stop()
+        watchdog.stop()
+        assert thread is not None
+        assert not thread.is_alive()
+        assert time.monotonic() - began < 0.5
+
+
+async def test_a_disabled_watchdog_has_no_thread() -> None:
+    """Where the settings disable it nothing is started."""
+    watchdog = Watchdog(WatchdogSettings(enabled=False), nobody)
+    watchdog.start(asyncio.get_running_loop())
+    assert watchdog._thread is None
+
+
+def frame_here(subject: object) -> FrameType:
+    """Return this function's frame, whose first argument is `subject`."""
+    return sys._getframe()
+
+
+def test_frames_are_attributed_by_instance_then_by_module() -> None:
+    """An instance as first argument is exact; a function beside the class names every instance of its module."""
+    entries = [Plugged("b", Blocking()), Plugged("a", Blocking())]
+    attribute = PluginFrames(lambda: entries)
+    assert attribute(frame_here(entries[0].plugin)) == "b"
+    assert attribute(frame_here(None)) == "a or b"
+    assert PluginFrames(list)(frame_here(None)) is None
+
+
+def test_submodules_of_a_generation_belong_to_it() -> None:
+    """Code in any module of a plugin package is the plugin's; that of another generation is not."""
+    plugin = type("Loaded", (Blocking,), {"__module__": "hotplane_plugins.pack_0123_g2.main"})()
+    attribute = PluginFrames(lambda: [Plugged("pack", plugin)])
+    namespaces = [{"__name__": f"hotplane_plugins.pack_0123_{name}"} for name in ("g2.deep.er", "g2", "g1", "g22")]
+    for namespace in namespaces:
+        exec("import sys\ndef frame(): return sys._getframe()", namespace)
+    assert [attribute(eval("frame()", namespace)) for namespace in namespaces] == ["pack", "pack", None, None]
