@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hotplane import __version__
 from hotplane.valkyrie.authentication import is_proof, proof
 from hotplane.valkyrie.failures import HandshakeRefused, PeerNotTrusted, ProtocolViolation
 from hotplane.valkyrie.messages import (
@@ -35,6 +34,7 @@ from hotplane.valkyrie.messages import (
     decode_greeting,
     encode,
 )
+from hotplane.version import __version__
 
 __all__ = ["AGENT", "ClientHandshake", "Introduction", "Peer", "Refusal", "ServerHandshake"]
 

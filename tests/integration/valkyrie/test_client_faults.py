@@ -286,6 +286,25 @@ async def test_after_a_go_away_open_calls_finish_and_new_ones_are_refused(raw_se
     assert told == [client]
 
 
+async def test_a_go_away_refuses_those_who_wait_for_a_place(raw_serve: RawServe, start_client: Connect):
+    """A caller that has not been sent yet hears at once that it was not executed."""
+
+    async def drain(peer: RawPeer) -> None:
+        await peer.welcome(window=1)
+        await peer.receive()
+        peer.send(GoAway("draining", "maintenance"))
+        await asyncio.sleep(60)
+
+    client = await start_client(await raw_serve(drain))
+    open_call = asyncio.create_task(client.call("t", "m", b"", 30))
+    waiting = asyncio.create_task(client.call("t", "m", b"", 30))
+    with pytest.raises(PeerShuttingDown) as caught:
+        await asyncio.wait_for(waiting, 5)
+    assert caught.value.executed == "no"
+    assert not open_call.done()
+    open_call.cancel()
+
+
 async def test_a_peer_that_does_not_read_holds_its_callers_not_our_memory(raw_serve: RawServe, start_client: Connect):
     """What waits to be sent is bounded by the high-water mark and one call, whatever callers want."""
 

@@ -22,7 +22,7 @@ from hotplane.valkyrie import (
 )
 from hotplane.valkyrie.frames import HEADER
 from hotplane.valkyrie.handshake import ClientHandshake, Introduction
-from hotplane.valkyrie.messages import Cancel, Error, GoAway, Ping, Pong, Refused, decode_greeting
+from hotplane.valkyrie.messages import Cancel, Error, GoAway, Ping, Pong, Refused, Result, decode_greeting
 from tests.integration.valkyrie.conftest import Connect, RawConnect, Serve, echo, until
 
 SECRET = "a shared secret of 32 characters"
@@ -230,6 +230,26 @@ async def test_a_client_that_does_not_read_is_held_back(start_server: Serve, raw
         peer.send(Call(call_id, "t", "m", 60_000, None, b""))
     await until(lambda: server.connections == 0)
     assert server.running == 0
+
+
+async def test_a_client_that_reads_late_is_served_then(start_server: Serve, raw_connect: RawConnect):
+    """While nobody reads the answers no further calls are taken; afterwards every one is answered."""
+    ran: list[int] = []
+
+    def large(call: Call) -> bytes:
+        ran.append(call.id)
+        return b"x" * 500_000
+
+    peer = await raw_connect(await start_server(large, write_high_water_bytes=100_000))
+    await peer.introduce()
+    peer.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+    for call_id in range(1, 61):
+        peer.send(Call(call_id, "t", "m", 60_000, None, b"y" * 100_000))
+    await asyncio.sleep(0.3)
+    assert len(ran) < 60
+    peer.writer.transport.resume_reading()  # pyright: ignore[reportAttributeAccessIssue]
+    answers = [await peer.receive() for _ in range(60)]
+    assert {answer.id for answer in answers if isinstance(answer, Result)} == set(range(1, 61))
 
 
 async def test_pings_are_answered_with_the_load(start_server: Serve, raw_connect: RawConnect):
