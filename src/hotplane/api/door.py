@@ -33,7 +33,7 @@ from hotplane.api.refusals import (
 from hotplane.config import ServerSettings, is_loopback
 from hotplane.errors import HotplaneError, Overloaded, ShuttingDown
 
-__all__ = ["OPEN_PATHS", "PROBES", "Door"]
+__all__ = ["OPEN_FOLDERS", "OPEN_PATHS", "PROBES", "Door"]
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
@@ -41,9 +41,11 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""Answered without a token, and also when the server is full."""
-OPEN_PATHS = ("/docs", "/openapi.json", "/errors/")
-"""Beginnings of paths that describe the API and say nothing of this host; they need no token."""
+"""Answered also when the server is full."""
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
+"""Paths that tell nothing but whether the host works and how the API is used; they need no token."""
+OPEN_FOLDERS = ("/docs/", "/errors/")
+"""The same for everything below these."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REMEMBERED = 64
@@ -105,7 +107,7 @@ class Door:
         path = scope["path"]
         if self._in_flight > self._max_in_flight and path not in PROBES:
             raise Overloaded("The server", self._max_in_flight, "server.max_in_flight")
-        if self._digests and path not in PROBES and not path.startswith(OPEN_PATHS):
+        if self._digests and path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS):
             self._check_token(headers.get(b"authorization", b""))
         if scope["method"] not in _SAFE:
             self._check_change(headers, host)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import msgspec
 import pytest
 
 from hotplane.api import Server
@@ -40,6 +43,15 @@ async def wait(input):
     await asyncio.sleep(input)
     return "waited"
 '''
+
+SERVE = """
+import asyncio, sys, msgspec
+from hotplane.api import serve
+from hotplane.app import Hotplane
+host = Hotplane.from_config(msgspec.json.decode(sys.argv[1]))
+asyncio.run(serve(host, on_ready=lambda url: print(url, flush=True)))
+print("ended", flush=True)
+"""
 
 CONFIG: dict[str, Any] = {
     "programs": {"allow": ["edge_programs"]},
@@ -92,6 +104,7 @@ class Edge:
 
 
 Serving = Callable[..., AbstractAsyncContextManager[Edge]]
+Spawn = Callable[..., Awaitable[tuple[asyncio.subprocess.Process, str]]]
 
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
@@ -157,6 +170,25 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
             await running.stop(0)
 
     return serve
+
+
+@pytest.fixture
+async def spawn(settings: Callable[..., dict[str, Any]]) -> AsyncIterator[Spawn]:
+    """Serve a host in a process of its own; gives the process and the server's URL."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(**server: Any) -> tuple[asyncio.subprocess.Process, str]:
+        config = msgspec.json.encode(settings(**server)).decode()
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, config, stdout=PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        return process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 from time import monotonic
 from typing import Any
 
@@ -180,27 +179,9 @@ async def seen_in_flight(client: httpx2.AsyncClient) -> None:
             await asyncio.sleep(0.01)
 
 
-SERVE = """
-import asyncio, sys, msgspec
-from hotplane.api import serve
-from hotplane.app import Hotplane
-host = Hotplane.from_config(msgspec.json.decode(sys.argv[1]))
-asyncio.run(serve(host, on_ready=lambda url: print(url, flush=True)))
-print("ended", flush=True)
-"""
-
-
-async def child(config: dict[str, Any]) -> tuple[asyncio.subprocess.Process, str]:
-    """Serve in a process of its own."""
-    text = msgspec.json.encode(config).decode()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, text, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    return process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
-
-
-async def test_a_signal_ends_the_process_in_order(settings: Any) -> None:
+async def test_a_signal_ends_the_process_in_order(spawn: Any) -> None:
     """What is in flight is answered, `serve` returns, and the process ends with 0."""
-    process, url = await child(settings(shutdown_grace_seconds=5))
+    process, url = await spawn(shutdown_grace_seconds=5)
     async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
         waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 0.5}))
         await seen_in_flight(client)
@@ -210,9 +191,9 @@ async def test_a_signal_ends_the_process_in_order(settings: Any) -> None:
     assert (out, process.returncode) == (b"ended\n", 0)
 
 
-async def test_a_second_signal_does_not_wait(settings: Any) -> None:
+async def test_a_second_signal_does_not_wait(spawn: Any) -> None:
     """Whoever insists gets the end at once; what ran is recorded as interrupted, and answered."""
-    process, url = await child(settings(shutdown_grace_seconds=60))
+    process, url = await spawn(shutdown_grace_seconds=60)
     async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
         waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 20}))
         await seen_in_flight(client)

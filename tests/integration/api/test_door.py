@@ -22,11 +22,11 @@ async def test_its_own_names_are_accepted(serving: Any, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "[::2]", "@"])
-@pytest.mark.parametrize("path", ["/livez", "/api/plugins", "/docs"])
-async def test_other_names_are_refused(edge: Any, host: str, path: str) -> None:
+async def test_other_names_are_refused(edge: Any, host: str) -> None:
     """A page that resolves its own name to this address (DNS rebinding) reaches nothing."""
-    answer = await edge.client.get(path, headers={"host": host})
-    assert (answer.status_code, answer.json()["code"]) == (421, "host-not-allowed")
+    for path in ("/livez", "/api/plugins", "/docs"):
+        answer = await edge.client.get(path, headers={"host": host})
+        assert (answer.status_code, answer.json()["code"]) == (421, "host-not-allowed")
 
 
 async def test_a_request_without_host_is_refused(edge: Any) -> None:
@@ -61,18 +61,18 @@ async def test_each_listed_token_opens(serving: Any) -> None:
             assert (await edge.client.post(EXECUTE, json={"input": 1}, headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/errors/unknown-task"])
-async def test_probes_and_descriptions_need_no_token(serving: Any, path: str) -> None:
+async def test_probes_and_descriptions_need_no_token(serving: Any) -> None:
     """They say nothing of what the host holds."""
     async with serving(tokens=[hash_token("secret")]) as edge:
-        assert (await edge.client.get(path)).status_code == 200
+        for path in ("/livez", "/readyz", "/docs", "/openapi.json", "/errors/unknown-task"):
+            assert (await edge.client.get(path)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/plugins", "/api/executions", "/livez/", "/errors", "/nothing"])
-async def test_everything_else_needs_one(serving: Any, path: str) -> None:
+async def test_everything_else_needs_one(serving: Any) -> None:
     """Paths that do not exist as well, so that nobody can look around."""
     async with serving(tokens=[hash_token("secret")]) as edge:
-        assert (await edge.client.get(path)).status_code == 401
+        for path in ("/api/plugins", "/api/executions", "/livez/", "/errors", "/docsx", "/nothing"):
+            assert (await edge.client.get(path)).status_code == 401
 
 
 @pytest.mark.parametrize(

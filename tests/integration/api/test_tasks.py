@@ -54,6 +54,7 @@ async def test_an_id_is_given_once(edge: Any) -> None:
     ("change", "code", "pointer"),
     [
         ({"program": "edge_programs:nothing"}, "program-not-importable", None),
+        ({"program": "edge_programs.missing:run"}, "program-not-importable", None),
         ({"program": "os:system"}, "program-not-allowed", None),
         ({"program": 5}, "body-does-not-fit", "/program"),
         ({"input_schema": {"type": "strnig"}}, "invalid-schema", "/input_schema"),
