@@ -17,6 +17,8 @@ BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "chain": {"rounds": 21},
     "records": {"rounds": 3, "count": 5_000},
     "rest_execute": {"rounds": 3, "seconds": 1.0},
+    "breaker": {"rounds": 5},
+    "valkyrie": {"rounds": 3, "seconds": 0.5},
 }
 
 

@@ -19,6 +19,7 @@ from hotplane.api.bodies import Body, Receive, read_body
 from hotplane.api.describe import described
 from hotplane.api.door import Scope, Send
 from hotplane.api.problems import document_of, send_problem
+from hotplane.api.protocol import ANSWER
 from hotplane.api.refusals import MethodNotAllowed
 from hotplane.app import Hotplane
 from hotplane.errors import InputRejected, NotJson
@@ -74,11 +75,13 @@ class Execute:
         except NotJson as error:
             await send_problem(send, document_of(error, scope["path"], below=_offender(body)))
             return
-        await _send_execution(send, execution)
+        content = _encode(execution)
+        answer = scope["extensions"].get(ANSWER) if "extensions" in scope else None
+        if answer is None or not answer(content):
+            await _send(send, content)
 
 
-async def _send_execution(send: Send, execution: Execution) -> None:
-    content = _encode(execution)
+async def _send(send: Send, content: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": content})
