@@ -164,12 +164,14 @@ async def serve(host: Hotplane, *, on_ready: Callable[[str], None] | None = None
     insisted = asyncio.Event()
     with _signals(asked, insisted):
         await server.start()
-        with _collecting_rarely():
-            if on_ready is not None:
-                on_ready(server.url)
-            await asked.wait()
-        get_logger().info("server.stopping", grace_seconds=host.config.server.shutdown_grace_seconds)
-        await _stop(server, insisted)
+        try:
+            with _collecting_rarely():
+                if on_ready is not None:
+                    on_ready(server.url)
+                await asked.wait()
+        finally:
+            get_logger().info("server.stopping", grace_seconds=host.config.server.shutdown_grace_seconds)
+            await _stop(server, insisted)
 
 
 async def _stop(server: Server, insisted: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 import pytest
 
-from hotplane.api import Server
+from hotplane.api import Server, serve
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.errors import CannotListen, PortInUse
@@ -163,6 +163,19 @@ async def test_idle_connections_do_not_delay_the_end(serving: Any) -> None:
         began = monotonic()
         await edge.server.stop(10)
         assert monotonic() - began < 1
+
+
+async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
+    """A program that embeds `serve` and cancels it leaves nothing running."""
+    host = Hotplane.from_config(settings())
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(host, on_ready=ready.set_result))
+    await ready
+    assert host.readiness() == ()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert host.readiness() != ()
 
 
 async def in_flight(edge: Any) -> None:
