@@ -202,6 +202,30 @@ async def test_a_sleeping_machine_causes_no_burst(watch: Watch) -> None:
     assert second.asked_at == [4607.0, 4615.0, 4645.0]
 
 
+async def test_a_sleeping_machine_causes_no_burst_of_looks_at_calls(watch: Watch) -> None:
+    """A plugin without a check is looked at once after the sleep, too."""
+    watched = watch(interval_seconds=30)
+    watched.add(Plain())
+    watched.monitor.start()
+    await watched.time.rest()
+    await watched.time.wake_at(1000 + 3600)
+    assert len(watched.monitor.report("a").history) == 2
+
+
+async def test_a_replaced_plugin_has_one_plan(watch: Watch) -> None:
+    """A new generation has its own turns; those of the old one are dropped."""
+    chances = iter([0.0, 0.5])
+    watched = watch(interval_seconds=30, chance=lambda: next(chances))
+    watched.add(Checked())
+    watched.monitor.start()
+    await watched.time.rest()
+    plugin = Checked()
+    plugin.time = watched.time
+    watched.registry.swap("a", plugin, generation=2)
+    await watched.time.pass_by(80)
+    assert plugin.asked_at == [1020.0, 1050.0, 1080.0]
+
+
 async def test_wall_clock_jumps_do_not_matter(watch: Watch) -> None:
     """Setting the clock of the machine neither hastens nor delays a check."""
     watched = watch(interval_seconds=30)
@@ -313,6 +337,18 @@ async def test_a_late_answer_of_an_old_generation_is_dropped(watch: Watch) -> No
     old.release.set()
     await asking
     assert (watched.told, watched.monitor.report("a").history) == ([], ())
+
+
+async def test_the_check_of_an_old_generation_is_cancelled(watch: Watch) -> None:
+    """A check that hangs ends with its instance, and the new one is checked at once."""
+    watched = watch(timeout_seconds=60)
+    old = watched.add(Hanging())
+    asking = asyncio.create_task(watched.check())
+    await old.entered.wait()
+    watched.registry.swap("a", Checked(), generation=2)
+    await watched.check()
+    await asyncio.wait_for(asking, 5)
+    assert watched.monitor.report("a").consecutive_successes == 1
 
 
 async def test_an_old_generation_is_let_go(watch: Watch) -> None:

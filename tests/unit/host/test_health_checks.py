@@ -17,6 +17,7 @@ from hotplane.programs.threads import DaemonThreads
 from hotplane.records import Health, HealthStatus, PluginMetadata
 
 LIMIT = 0.1
+"""Seconds; for checks that overrun it."""
 
 
 def plugin_with(check: Callable[[], object]) -> Any:
@@ -38,9 +39,9 @@ def threads() -> Iterator[DaemonThreads]:
     pool.close()
 
 
-async def answer_of(check: Callable[[], object], threads: DaemonThreads) -> Answer:
+async def answer_of(check: Callable[[], object], threads: DaemonThreads, limit: float = 10) -> Answer:
     """Ask once."""
-    return await Probe(threads.call, LIMIT).ask(plugin_with(check))
+    return await Probe(threads.call, limit).ask(plugin_with(check))
 
 
 def raising(error: BaseException) -> Callable[[], Health]:
@@ -112,7 +113,7 @@ async def test_an_async_check_that_hangs_failed(stubborn: bool, threads: DaemonT
                 if not stubborn:
                     raise
 
-    answer = await asyncio.wait_for(answer_of(check, threads), LIMIT + 2)
+    answer = await asyncio.wait_for(answer_of(check, threads, LIMIT), LIMIT + 2)
     assert (answer.status, answer.message) == ("unhealthy", "the check did not answer within 0.1 s")
 
 
@@ -140,7 +141,7 @@ async def test_a_pool_without_threads_says_nothing_about_the_plugin(threads: Dae
     release = Event()
     others = [asyncio.create_task(threads.call(release.wait, 30)) for _ in range(2)]
     await asyncio.sleep(0)
-    answer = await answer_of(Health, threads)
+    answer = await answer_of(Health, threads, LIMIT)
     assert (answer.status, answer.message) == ("unknown", "the check could not run: no thread was free in time")
     release.set()
     await asyncio.gather(*others)
@@ -159,7 +160,7 @@ async def test_a_blocked_loop_says_nothing_about_the_plugin(threads: DaemonThrea
         await asyncio.sleep(0.01)
         return Health()
 
-    asking = asyncio.create_task(answer_of(check, threads))
+    asking = asyncio.create_task(answer_of(check, threads, LIMIT))
     await asyncio.sleep(0)
     time.sleep(LIMIT + 1.1)  # noqa: ASYNC251 - blocking the loop is the matter here
     answer = await asking
