@@ -7,6 +7,7 @@ complete. There is no timer for each request: that would cost on the hot path.
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -89,14 +90,14 @@ class Connection(HttpToolsProtocol):
             self._in_head = True  # it is still the head's fault: see `send_400_response`
             raise HeadersTooLarge(self.limits.head_bytes)
         super().on_headers_complete()
-        cast("dict[str, object]", self.scope)["extensions"] = {ANSWER: self.answer}
+        cast("dict[str, object]", self.scope)["extensions"] = {ANSWER: partial(self.answer, self.cycle)}
 
-    def answer(self, body: bytes) -> bool:
+    def answer(self, cycle: RequestResponseCycle, body: bytes) -> bool:
         """Send a whole answer, status 200 and JSON, in one write; return False where `send` has to be used.
 
-        uvicorn writes head and body apart, and a write costs more than all else it does for an answer.
+        uvicorn writes head and body apart, and a write costs more than all else it does for an answer. The cycle
+        is that of the request: with pipelined requests `self.cycle` is already that of the last one.
         """
-        cycle = self.cycle
         if cycle.response_started or cycle.disconnected or self.flow.write_paused or not cycle.keep_alive:
             return False
         defaults = b"".join(b"%s: %s\r\n" % header for header in cycle.default_headers)
