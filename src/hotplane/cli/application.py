@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,9 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What stands behind `hotplane`; the process's own by default.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a command
+    _prepare_streams()
     try:
         application(args=arguments, prog_name="hotplane")
     except SystemExit as end:
@@ -83,3 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write("\n")
         return INTERRUPTED
     return 0
+
+
+def _prepare_streams() -> None:
+    """Have both streams take everything: Python leaves one away that was closed, and a terminal may not be UTF-8."""
+    for name in ("stdout", "stderr"):
+        stream: object = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -21,7 +21,17 @@ from hotplane.errors import (
     StorageUnavailable,
 )
 
-__all__ = ["BAD_INPUT", "FAILED", "BadInput", "NotHotplane", "ServerRefused", "ServerUnreachable", "report", "say"]
+__all__ = [
+    "BAD_INPUT",
+    "FAILED",
+    "BadInput",
+    "ConnectionLost",
+    "NotHotplane",
+    "ServerRefused",
+    "ServerUnreachable",
+    "report",
+    "say",
+]
 
 FAILED = 1
 BAD_INPUT = 2
@@ -52,6 +62,17 @@ class ServerUnreachable(Invalid):
     """No server answers at {address} ({reason}). Start one with `hotplane serve`, or name another with `--server`."""
 
     code = "server-unreachable"
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__()
+
+
+class ConnectionLost(HotplaneError):
+    """{address} gave no answer ({reason}). What was asked for may have been done: look before you repeat it."""
+
+    code = "connection-lost"
 
     def __init__(self, address: str, reason: str) -> None:
         self.address = address

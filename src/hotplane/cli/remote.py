@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
 
-from hotplane.cli.failure import BadInput, NotHotplane, ServerRefused, ServerUnreachable
+from hotplane.cli.failure import BadInput, ConnectionLost, NotHotplane, ServerRefused, ServerUnreachable
 from hotplane.errors import MissingExtra, Problem
 from hotplane.values import Json, pointer
 
@@ -81,16 +81,17 @@ class Remote:
 
         Raises:
             ServerUnreachable, NotHotplane: There is no server, or another one.
+            ConnectionLost: The request was sent, and no answer came.
             ServerRefused: The server answered with a problem document.
         """
         import httpx2
 
         try:
             response = self._client.request(method, where, **content)
-        except httpx2.TimeoutException as error:
-            raise ServerUnreachable(self._address, _words(error, "no answer in time")) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise ServerUnreachable(self._address, _words(error, "no connection in time")) from None
         except httpx2.TransportError as error:
-            raise ServerUnreachable(self._address, _words(error, "the connection failed")) from None
+            raise ConnectionLost(self._address, _words(error, "the time was up")) from None
         except httpx2.RequestError as error:
             raise NotHotplane(self._address, _words(error, "its answer cannot be read")) from None
         return _answer(response, self._address)
