@@ -57,7 +57,7 @@ def _show(output: Form, problems: list[Problem], notes: list[Problem], summary: 
     if output is Form.JSON:
         write_json({"problems": [_plain(each) for each in problems], "notes": [_plain(each) for each in notes]})
         return
-    lines = [str(each) for each in problems] + [f"{each}" for each in notes] + ([summary] if summary else [])
+    lines = [*(str(each) for each in (*problems, *notes)), *([summary] if summary else [])]
     write("".join(f"{printable(line)}\n" for line in lines))
 
 
