@@ -127,24 +127,24 @@ class NotFound(HotplaneError):
 
 
 class UnknownTask(NotFound):
-    """There is no task {task_id!r}{hint}. `hotplane tasks list` shows the tasks of this host."""
+    """There is no task {task_id!r}{hint} `hotplane tasks list` shows the tasks of this host."""
 
     code = "unknown-task"
 
     def __init__(self, task_id: str, known: Iterable[str] = ()) -> None:
         self.task_id = task_id
-        self.hint = did_you_mean(task_id, known)
+        self.hint = did_you_mean(task_id, known) or "."
         super().__init__()
 
 
 class UnknownPlugin(NotFound):
-    """There is no plugin {plugin_id!r}{hint}. `hotplane plugins list` shows the plugins of this host."""
+    """There is no plugin {plugin_id!r}{hint} `hotplane plugins list` shows the plugins of this host."""
 
     code = "unknown-plugin"
 
     def __init__(self, plugin_id: str, known: Iterable[str] = ()) -> None:
         self.plugin_id = plugin_id
-        self.hint = did_you_mean(plugin_id, known)
+        self.hint = did_you_mean(plugin_id, known) or "."
         super().__init__()
 
 

@@ -18,6 +18,8 @@ __all__ = ["configure", "get_logger"]
 
 _FIELDS = "hotplane_fields"
 _ROOT = "hotplane"
+_CHATTY = ("alembic", "asyncio")
+"""Libraries whose INFO lines tell an operator nothing."""
 
 
 def get_logger(**bound: object) -> structlog.stdlib.BoundLogger:
@@ -59,6 +61,8 @@ def configure(*, style: Literal["console", "json"] = "console", level: str = "IN
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def _to_record(

@@ -67,14 +67,12 @@ def serve(
             "log.level": log_level and log_level.value,
         },
     )
-    import logging
 
     from hotplane.api import serve as serve_host
     from hotplane.app import Hotplane
     from hotplane.log import configure
 
     configure(style=loaded.config.log.format, level=loaded.config.log.level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells at INFO is about itself
     import_from_here()
     with _runner() as runner:
         runner.run(serve_host(Hotplane(loaded), on_ready=_announce))
