@@ -7,6 +7,7 @@ have had the request, which decides whether another attempt is safe.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -221,6 +222,7 @@ def _reason(error: BaseException) -> str:
         case aiohttp.ClientResponseError():
             return "it is not HTTP, or a header is too long"
         case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or type(error.os_error).__name__
+            number = error.os_error.errno
+            return os.strerror(number) if number else type(error.os_error).__name__
         case _:
             return type(error).__name__

@@ -5,6 +5,7 @@ Imports only `errors`, `plugins`, `records`, `registry` and this room.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from threading import RLock
 from time import monotonic
@@ -109,7 +110,11 @@ class Routes:
     def route(self, runners: tuple[str, ...]) -> Route:
         """Return the route over these runners, in this order; a task has it in `Task.route`."""
         known = self._routes.get(runners)
-        return self._build(runners) if known is None else known
+        if known is not None:
+            return known
+        built = self._build(runners)
+        self._board.watch(runners[0], self.breaker(runners[0]).state)
+        return built
 
     def breaker(self, runner: str) -> Breaker:
         """Return the breaker of a runner, which every route shares."""
@@ -148,11 +153,12 @@ class Routes:
         elif not self._candidates(runner):
             raise NoFallback(runner, "no runner stands behind it")
         with self._changing:
-            breaker = self.breaker(runner)
-            self._board.watch(runner, breaker.state)
             if strategy is not None:
                 self._behind[runner] = strategy
                 self._rebuild(runner)
+        # Outside the lock: both may call whoever listens.
+        breaker = self.breaker(runner)
+        self._board.watch(runner, breaker.state)
         breaker.force_open()
         return self.status(runner)
 
@@ -190,10 +196,12 @@ class Routes:
             UnknownPlugin: There is no such runner.
         """
         self._check_known(runner)
-        candidates: list[Candidate] = [
-            await inspect_runner(self._registry, other, self.breaker(other), self._probe)
-            for other in self._candidates(runner)
-        ]
+        candidates: list[Candidate] = await asyncio.gather(
+            *(
+                inspect_runner(self._registry, other, self.breaker(other), self._probe)
+                for other in self._candidates(runner)
+            )
+        )
         taker = next((candidate.runner for candidate in candidates if candidate.usable), None)
         return FallbackTest(runner=runner, would_take=taker, candidates=tuple(candidates))
 
@@ -201,12 +209,10 @@ class Routes:
         with self._changing:
             if runners not in self._routes and len(self._routes) >= _MAX_ROUTES:
                 del self._routes[next(iter(self._routes))]
-            primary = runners[0]
             legs = [
                 RouteLeg(runner, self.breaker(runner), registry_run(self._registry, runner))
                 for runner in self._order(runners)
             ]
-            self._board.watch(primary, self.breaker(primary).state)
             built = self._routes[runners] = Route(legs, watch=self._board)
             return built
 

@@ -162,7 +162,7 @@ async def test_a_slow_body_costs_the_timeout_and_no_more(server: Any) -> None:
 async def test_nobody_listens(unused_url: str) -> None:
     """Nothing was sent, and the error says so."""
     client = OutboundClient(AllowedOrigins([unused_url]))
-    with pytest.raises(NoConnection) as refused:
+    with pytest.raises(NoConnection, match="Connection refused") as refused:
         await client.request("POST", unused_url, body=b"{}")
     assert not refused.value.sent
     await client.close()
