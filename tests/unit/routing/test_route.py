@@ -210,7 +210,8 @@ async def test_the_last_failure_that_may_have_run_is_the_answer(course: Any) -> 
 
 async def test_when_nothing_was_executed_the_caller_learns_why(course: Any) -> None:
     """The error names every runner's reason and the shortest time to wait; the attempts are on the trail."""
-    made = course(NotExecuted("It is busy.", code="overloaded", retry_after=2.0), "never", NotExecuted("refused"))
+    busy = NotExecuted("It is busy.", code="overloaded", retry_after=2.0)
+    made = course(busy, "never", NotExecuted("refused", retry_after=9.0))
     made.breakers[1].force_open()
     trail = Trail()
     with pytest.raises(NoRunnerAvailable) as raised:
