@@ -487,6 +487,8 @@ class TestRelease:
         assert (len(reports), len(seen)) == (5, 0)
 
 
-def test_no_threads_are_left() -> None:
-    """Loading leaves no thread of its own."""
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("hotplane")] == []
+def test_no_threads_are_left(write: Write) -> None:
+    """Loading and releasing leave no thread of their own."""
+    before = set(threading.enumerate())
+    release(load_generation(write("plain.py", "VALUE = 1\n"), 1))
+    assert set(threading.enumerate()) - before == set()
