@@ -125,7 +125,8 @@ def _failure(answer: Answer, error: _Error | None) -> Exception:
         case 413, _:
             return NotExecuted(reason, code="http-413", counts=False)
         case (429, _) | (503, "overloaded"):
-            return NotExecuted(reason, code="overloaded", retry_after=_retry_after(answer))
+            # Shedding load is no outage; the same holds for the host's own `Overloaded`.
+            return NotExecuted(reason, code="overloaded", retry_after=_retry_after(answer), counts=False)
         case 503, "shutting-down":
             return NotExecuted(reason, code="shutting-down", retry_after=_retry_after(answer))
         case 503, _:
