@@ -16,10 +16,11 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
-from typing import TypedDict, cast
+from typing import cast
 
 import uvloop
+
+from benchmarks.board import Row, at_least, interleave, print_table, row
 
 CONNECTIONS = 64
 GOAL = 1.0
@@ -38,28 +39,18 @@ _CONFIG = {
 }
 
 
-class Measurement(TypedDict):
-    name: str
-    ours: float
-    peer: float
-    unit: str
-    ratio: float
-    goal: float
-
-
 async def echo(input: object) -> object:
     """Return the input: the program of the task."""
     return input
 
 
-def measure(rounds: int, seconds: float = 2.0) -> list[Measurement]:
+def measure(rounds: int = 7, seconds: float = 2.0) -> list[Row]:
     """Measure both in turns.
 
     Args:
         rounds: How often each takes its turn; the median of the ratios counts.
         seconds: How long a turn is.
     """
-    rates: dict[str, list[float]] = {"ours": [], "peer": []}
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".rest-") as folder,
         _served("ours", Path(folder)) as ours,
@@ -68,20 +59,9 @@ def measure(rounds: int, seconds: float = 2.0) -> list[Measurement]:
         ports = {"ours": ours, "peer": peer}
         for who, port in ports.items():
             _load(who, port, min(seconds, 0.5))
-        for number in range(rounds):
-            for who in sorted(rates, reverse=bool(number % 2)):
-                rates[who].append(_load(who, ports[who], seconds))
-    ratio = median(ours / peer for ours, peer in zip(rates["ours"], rates["peer"], strict=True))
-    return [
-        Measurement(
-            name=f"POST execute, {CONNECTIONS} connections, stored with synchronous=FULL",
-            ours=median(rates["ours"]),
-            peer=median(rates["peer"]),
-            unit="requests/s",
-            ratio=ratio,
-            goal=GOAL,
-        )
-    ]
+        taken = interleave(rounds, lambda: _load("ours", ours, seconds), lambda: _load("peer", peer, seconds))
+    name = f"POST execute, {CONNECTIONS} connections, stored, FULL"
+    return [row(name, "requests/s", taken[0], "FastAPI, not storing", taken[1], at_least(GOAL))]
 
 
 # --- the load ----------------------------------------------------------------------------------------------------
@@ -197,12 +177,6 @@ async def _serve_peer() -> None:
     await serving
 
 
-def _print(rows: list[Measurement]) -> None:
-    print(f"{'':66}{'ours':>10}{'FastAPI':>10}{'ratio':>8}{'goal':>8}")
-    for row in rows:
-        print(f"{row['name']:66}{row['ours']:>10,.0f}{row['peer']:>10,.0f}{row['ratio']:>8.2f}{row['goal']:>8.1f}")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -213,4 +187,4 @@ if __name__ == "__main__":
     if options.serve:
         _serve(options.serve, options.folder)
     else:
-        _print(measure(options.rounds, options.seconds))
+        print_table(measure(options.rounds, options.seconds))
