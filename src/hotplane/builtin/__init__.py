@@ -1,6 +1,6 @@
 """The plugins that ship with Hotplane, imported one by one when they are asked for.
 
-Imports only `plugins`, `records`, `errors`, `values`, `identity` and `programs`.
+Imports only `plugins`, `records`, `errors`, `values`, `identity`, `programs` and `network`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = ["BUILTIN_TYPES", "LATER_TYPES", "load_builtin"]
 BUILTIN_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "local": "hotplane.builtin.runners.local:LocalRunner",
+        "http": "hotplane.builtin.runners.http:HttpRunner",
         "json-schema-validator": "hotplane.builtin.validators.json_schema:JsonSchemaValidator",
         "percentage-sampler": "hotplane.builtin.samplers.percentage:PercentageSampler",
         "time-based-sampler": "hotplane.builtin.samplers.time_based:TimeBasedSampler",
@@ -34,7 +35,6 @@ LATER_TYPES = frozenset(
         "expected-output",
         "expression-validator",
         "file-webhook-handler",
-        "http",
         "http-webhook-handler",
         "latency-budget",
         "slack-webhook-handler",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from hotplane.plugins import Config, Runner
+from hotplane.plugins import Config, ProgramOverran, Runner
 from hotplane.programs import Program, Programs
 from hotplane.records import PluginMetadata, Task
 from hotplane.values import Json
@@ -52,7 +52,8 @@ class LocalRunner(Runner):
 
         Raises:
             ProgramFailed: The program raised, or returned something that is not JSON.
-            TimeoutError: The deadline passed, be it while the program was imported.
+            ProgramOverran: The deadline passed while the program ran.
+            TimeoutError: It passed while the program was imported.
             ProgramNotAllowed, ProgramNotImportable: The program cannot be loaded; it did not run.
             TooManyStuckThreads, Overloaded, ShuttingDown: There is no room for it; it did not run.
         """
@@ -62,7 +63,10 @@ class LocalRunner(Runner):
             started = clock()
             program = await self._load(task.program, deadline)
             deadline -= clock() - started
-        return await self.programs.run(program, input, deadline)
+        try:
+            return await self.programs.run(program, input, deadline)
+        except TimeoutError:
+            raise ProgramOverran from None
 
     def stats(self) -> Mapping[str, Json]:
         """Return how many programs are loaded, and what hangs."""
