@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from hotplane.cli import config, execute, executions, plugins, serve, tasks
+from hotplane.cli import config, execute, executions, plugins, serve, tasks, worker
 from hotplane.cli.failure import report
 from hotplane.cli.output import write
 from hotplane.errors import HotplaneError
@@ -37,6 +37,7 @@ application = typer.Typer(
     no_args_is_help=True,
 )
 application.command(name="serve")(serve.serve)
+application.command(name="worker")(worker.worker)
 application.command(name="execute")(execute.execute)
 application.add_typer(tasks.application, name="tasks")
 application.add_typer(plugins.application, name="plugins")

@@ -21,8 +21,8 @@ _HEAD = """\
 
 # Command line
 
-`hotplane serve` runs a host; the other commands speak to a running one, except `hotplane execute --embedded` and
-`hotplane config`, which need none. `python -m hotplane` is the same as `hotplane`.
+`hotplane serve` runs a host, `hotplane worker` a worker for hosts; the other commands speak to a running host, except
+`hotplane execute --embedded` and `hotplane config`, which need none. `python -m hotplane` is the same as `hotplane`.
 
 - Results go to stdout, everything else to stderr.
 - Tables fit the terminal; in a file or a pipe nothing is cut. Colours are used on a terminal only, and never where
@@ -45,6 +45,7 @@ _HEAD = """\
 |---|---|
 | `HOTPLANE_SERVER` | Address of the server, where `--server` does not name one. |
 | `HOTPLANE_TOKEN` | Bearer token for the server. It is never an argument, because arguments can be read by others. |
+| `HOTPLANE_WORKER_TOKEN` | Bearer token that clients of a worker's HTTP door must show. |
 | `HOTPLANE_<SECTION>__<KEY>` | One setting: over the file, below the options; see [configuration](configuration.md). |
 """
 

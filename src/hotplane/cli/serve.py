@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hotplane.cli.failure import say
 from hotplane.cli.options import ConfigFile, Store
 from hotplane.cli.output import OutputFailed, write
+from hotplane.cli.process import leave_soon, runner
 from hotplane.cli.settings import import_from_here, loaded_settings
 
-if TYPE_CHECKING:
-    import asyncio
-
 __all__ = ["LogFormat", "LogLevel", "serve"]
-
-_LEAVE_WITHIN_SECONDS = 0.5
 
 
 class LogFormat(StrEnum):
@@ -74,9 +67,9 @@ def serve(
 
     configure(style=loaded.config.log.format, level=loaded.config.log.level)
     import_from_here()
-    with _runner() as runner:
-        runner.run(serve_host(Hotplane(loaded), on_ready=_announce))
-        _leave_soon()
+    with runner() as running:
+        running.run(serve_host(Hotplane(loaded), on_ready=_announce))
+        leave_soon()
 
 
 def _announce(url: str) -> None:
@@ -84,29 +77,3 @@ def _announce(url: str) -> None:
         write(f"Hotplane is ready at {url}\n")
     except (typer.Exit, OutputFailed):
         say(f"ready at {url}, and nobody reads stdout")
-
-
-def _runner() -> asyncio.Runner:
-    import asyncio
-
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
-
-
-def _leave_soon() -> None:
-    """End the process even if something keeps it.
-
-    Everything is stored by now; but Python joins the threads of standard executors before it ends, and one of
-    those may hang in a plugin's code.
-    """
-
-    def leave() -> None:
-        sys.stderr.flush()
-        os._exit(0)
-
-    timer = threading.Timer(_LEAVE_WITHIN_SECONDS, leave)
-    timer.daemon = True
-    timer.start()
