@@ -27,7 +27,7 @@ _OPTIONS = {"paths": "path", "drain_grace_seconds": "drain-grace"}
 """The options whose settings have other names."""
 _ADVICE = {
     "programs": "write a module such as examples.spam, or a pattern such as mycompany.*",
-    "token": "it is empty, or has characters that no bearer token has",
+    "token": "it has characters that no bearer token has",
 }
 """Where pydantic's own words help nobody."""
 
@@ -50,6 +50,7 @@ def worker(
         list[Path] | None, typer.Option("--path", metavar="FOLDER", help="A folder to look for programs in.")
     ] = None,
     max_threads: Annotated[int, typer.Option(help="Threads that run sync programs.")] = 32,
+    max_stuck: Annotated[int, typer.Option(help="With so many of them hanging the worker is not ready.")] = 16,
     cpu_bound: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,6 +95,7 @@ def worker(
             "programs": programs,
             "paths": path or (),
             "max_threads": max_threads,
+            "max_stuck": max_stuck,
             "cpu_bound": cpu_bound or (),
             "processes": processes,
             "max_concurrency": max_concurrency,

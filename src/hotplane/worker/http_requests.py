@@ -100,14 +100,16 @@ async def read_request(request: Request, settings: WorkerSettings) -> RunRequest
 
 
 async def _read(request: Request, limit: int) -> bytes:
+    """Return the body. One that is too large is read and dropped: its client sends on, and reads the answer then."""
     announced = request.headers.get("content-length", "0")
-    if not announced.isdigit() or len(announced) > 20 or int(announced) > limit:
-        raise _too_large(limit)
+    too_large = not announced.isdigit() or len(announced) > 20 or int(announced) > limit
     body = bytearray()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
+        if not too_large:
+            body += chunk
+            too_large = len(body) > limit
+    if too_large:
+        raise _too_large(limit)
     return bytes(body)
 
 
@@ -125,8 +127,7 @@ def _unpacked(body: bytes, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> Refusal:
-    # What the client still sends would be read as the next request.
-    return Refusal(413, "too-large", f"the body may have {limit} bytes", {"Connection": "close"})
+    return Refusal(413, "too-large", f"the body may have {limit} bytes")
 
 
 def _is_any(host: str) -> bool:

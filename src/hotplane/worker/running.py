@@ -109,8 +109,10 @@ class InProcess:
             ) from None
         except ProgramNotImportable as error:
             raise UnknownTarget(f"{spec!r} cannot be used: {error.reason}") from None
-        except (Overloaded, TooManyStuckThreads) as error:
-            raise PeerOverloaded(str(error)) from None
+        except Overloaded as error:
+            raise PeerOverloaded(f"{error.what} is full ({error.limit})") from None
+        except TooManyStuckThreads as error:
+            raise PeerOverloaded(f"{error.stuck} threads hang in programs that overran their deadline") from None
         except ShuttingDown:
             raise PeerShuttingDown from None
         raise ProgramFailed(failure.message, type=failure.type, traceback=failure.traceback)

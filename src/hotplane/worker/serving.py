@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
 
 from hotplane.worker.service import Worker
 from hotplane.worker.settings import WorkerSettings
@@ -13,12 +16,15 @@ from hotplane.worker.settings import WorkerSettings
 __all__ = ["serve"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LAST_SECONDS = 0.8
+"""What ending may take beyond the grace: interrupting, answering and closing."""
 
 
 async def serve(settings: WorkerSettings, *, on_ready: Callable[[tuple[str, ...]], None] | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT; a second signal does not wait for anything.
 
-    Returns within the grace and a second of the first signal.
+    It is for a process that does nothing else: should it not return within the grace and a second of the first
+    signal, because an async program blocks the event loop, the process ends without it, with exit code 0.
 
     Args:
         settings: Everything about it.
@@ -28,19 +34,18 @@ async def serve(settings: WorkerSettings, *, on_ready: Callable[[tuple[str, ...]
         HotplaneError: What `Worker.start` raises.
     """
     worker = Worker(settings)
-    asked, insisted = asyncio.Event(), asyncio.Event()
-    with _signals(asked, insisted):
+    with _Ending(settings.drain_grace_seconds) as ending:
         starting = asyncio.create_task(worker.start())
-        if not await _done_before(asked, starting):
+        if not await _done_before(ending.asked, starting):
             starting.cancel()
             await asyncio.wait((starting,))
             return
         starting.result()
         if on_ready is not None:
             on_ready(worker.addresses)
-        await asked.wait()
+        await ending.asked.wait()
         draining = asyncio.create_task(worker.drain())
-        if await _done_before(insisted, draining):
+        if await _done_before(ending.insisted, draining):
             draining.result()
             return
         draining.cancel()
@@ -56,24 +61,53 @@ async def _done_before(event: asyncio.Event, task: asyncio.Task[None]) -> bool:
     return task.done()
 
 
-@contextmanager
-def _signals(asked: asyncio.Event, insisted: asyncio.Event) -> Generator[None]:
-    """Set `asked` on the first signal and `insisted` on the second; a third one ends the process as it always does."""
-    loop = asyncio.get_running_loop()
+class _Ending:
+    """Turns the first signal into `asked` and the second into `insisted`; a third ends the process as it always does.
 
-    def handle() -> None:
-        if asked.is_set():
-            insisted.set()
-            restore()
-        asked.set()
+    The handlers are Python's own and not the event loop's, which run only while nothing blocks it.
+    """
 
-    def restore() -> None:
+    def __init__(self, grace_seconds: float) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+        self._grace = grace_seconds
+        self._loop = asyncio.get_running_loop()
+        self._signals = 0
+        self._last_resort: threading.Timer | None = None
+
+    def __enter__(self) -> _Ending:
         for each in _SIGNALS:
-            loop.remove_signal_handler(each)
+            signal.signal(each, self._handle)
+        return self
 
-    for each in _SIGNALS:
-        loop.add_signal_handler(each, handle)
-    try:
-        yield
-    finally:
-        restore()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._restore()
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+
+    def _handle(self, number: int, frame: object) -> None:
+        del number, frame
+        self._signals += 1
+        if self._signals == 1:
+            self._leave_within(self._grace + _LAST_SECONDS)
+            self._loop.call_soon_threadsafe(self.asked.set)
+        else:
+            self._restore()
+            self._leave_within(_LAST_SECONDS)
+            self._loop.call_soon_threadsafe(self.insisted.set)
+
+    def _restore(self) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _leave_within(self, seconds: float) -> None:
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+        self._last_resort = threading.Timer(seconds, _leave)
+        self._last_resort.daemon = True
+        self._last_resort.start()
+
+
+def _leave() -> None:
+    sys.stderr.flush()
+    os._exit(0)

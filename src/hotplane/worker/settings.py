@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from hotplane.programs import ProgramSettings
 from hotplane.programs.settings import ModulePattern
@@ -16,7 +16,8 @@ from hotplane.worker.failures import CpuBoundWithoutPattern, HttpDoorOpen, HttpN
 
 __all__ = ["HttpAddress", "WorkerSettings"]
 
-_TOKEN = r"^[A-Za-z0-9._~+/-]+=*$"  # noqa: S105 - the form of a token (RFC 6750, section 2.1)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750, section 2.1."""
 _LINGER_SECONDS = 0.25
 """Less than Valkyrie's default, so that a drain that had to use force still ends within its grace and a second."""
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/\[\]@?#]+):(?P<port>\d{1,5})/?")
@@ -84,7 +85,7 @@ class WorkerSettings(BaseModel):
     """Calls at once, through both doors; more are refused."""
     secret_file: Path | None = None
     """The secret that Valkyrie's clients must know."""
-    token: SecretStr | None = Field(default=None, pattern=_TOKEN)
+    token: SecretStr | None = None
     """The bearer token that HTTP's clients must show."""
     tls: TlsSettings | None = None
     """Certificate files, for ``tls://`` and ``https://``."""
@@ -100,6 +101,13 @@ class WorkerSettings(BaseModel):
     """Time for an HTTP request to arrive completely."""
     log_format: Literal["console", "json"] = "console"
     """How the processes for CPU-bound programs log."""
+
+    @field_validator("token")
+    @classmethod
+    def _is_a_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and _TOKEN.fullmatch(token.get_secret_value()) is None:
+            raise ValueError("it is empty, or has characters that no bearer token has")
+        return token
 
     @model_validator(mode="after")
     def _processes_have_programs(self) -> Self:
