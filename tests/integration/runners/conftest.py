@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -125,3 +126,20 @@ def start_child() -> Iterator[StartChild]:
         child.kill()
         if child.process.stdout is not None:
             child.process.stdout.close()
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """Give an endpoint that refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Give an endpoint that lets one in and says nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        yield f"tcp://127.0.0.1:{listening.getsockname()[1]}"

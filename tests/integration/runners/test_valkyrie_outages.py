@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from typing import cast
 
 import pytest
 
@@ -97,6 +98,24 @@ async def test_lost_connections_are_replaced_and_counted(start_worker: StartWork
     assert (found["lost_connections"], found["reconnects"], found["connections"]) == (2, 2, 2)
 
 
+async def test_a_good_connection_is_replaced_at_once(
+    start_worker: StartWorker, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
+):
+    """A connection that had lasted is made anew without a wait, for which calls have the patience."""
+    gone = await start_worker()
+    await gone.close()
+    runner = await start_runner(gone.endpoint, pooling=False, reconnect_min_ms=1_500)
+    server = await start_worker(endpoint=str(gone.endpoint))
+    await until(lambda: bool(runner._pool and runner._pool.pick()))
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station._STABLE_SECONDS", 0.0)
+    for link in server._links():
+        link.abort("cut")
+    await until(lambda: not (runner._pool and runner._pool.stations[0].lanes))
+    began = time.perf_counter()
+    assert await runner.run(TASK, 1, BOUND) == 1
+    assert time.perf_counter() - began < 0.25
+
+
 async def test_a_wrong_secret_is_said_and_not_shown(
     start_worker: StartWorker, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
 ):
@@ -180,6 +199,41 @@ async def test_reconfiguring_under_load_fails_no_call(start_worker: StartWorker,
     done.set()
     assert sum(await asyncio.gather(*callers)) > 20
     await until(lambda: sum(server.connections for server in servers) == 2)
+
+
+async def test_a_call_that_waits_moves_to_the_new_settings(
+    start_worker: StartWorker, start_runner: StartRunner, silent: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Who waits for a worker that does not answer is served by the one that takes its place."""
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", 0.05)
+    runner = await start_runner(silent)
+    call = asyncio.ensure_future(runner.run(TASK, 1, BOUND))
+    await asyncio.sleep(0.01)
+    endpoint = str((await start_worker()).endpoint)
+    began = time.perf_counter()
+    await runner.reconfigure(runner.config.model_copy(update={"endpoints": (endpoint,)}))
+    assert await call == 1
+    assert time.perf_counter() - began < 0.5
+
+
+async def test_a_start_that_is_given_up_leaves_nothing_open(
+    start_runner: StartRunner, silent: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A host whose patience ends before the runner's finds no task left behind."""
+    starting = asyncio.ensure_future(start_runner(silent))
+    await asyncio.sleep(0.05)
+    starting.cancel()
+    await asyncio.wait((starting,))
+    await until(lambda: not [task for task in asyncio.all_tasks() if "valkyrie" in task.get_name()])
+
+
+async def test_figures_of_endpoints_that_are_gone_are_forgotten(start_worker: StartWorker, start_runner: StartRunner):
+    """Settings that change for ever do not fill the memory."""
+    runner = await start_runner((await start_worker()).endpoint)
+    endpoints = [str((await start_worker()).endpoint) for _ in range(3)]
+    for endpoint in endpoints:
+        await runner.reconfigure(runner.config.model_copy(update={"endpoints": (endpoint,)}))
+    assert list(cast("dict[str, object]", (await runner.stats())["endpoints"])) == endpoints[-1:]
 
 
 async def test_settings_that_cannot_work_change_nothing(start_worker: StartWorker, start_runner: StartRunner):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,23 +13,6 @@ from hotplane.records import HealthStatus
 from hotplane.valkyrie import Call, PeerOverloaded, UnknownTarget
 from tests.integration.runners.conftest import BOUND, TASK, StartRunner, StartWorker, figures, until
 from tests.integration.valkyrie.conftest import RawPeer, RawServe
-
-
-@pytest.fixture
-def nowhere() -> Iterator[str]:
-    """Give an endpoint that refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-
-
-@pytest.fixture
-def black_hole() -> Iterator[str]:
-    """Give an endpoint that lets one in and says nothing."""
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(100)
-        yield f"tcp://127.0.0.1:{silent.getsockname()[1]}"
 
 
 def held(running: Counter[str], name: str, release: asyncio.Event):
@@ -118,10 +99,11 @@ async def test_a_call_is_refused_when_every_worker_refuses(start_worker: StartWo
 
 
 async def test_a_dead_worker_costs_a_call_nothing(
-    start_worker: StartWorker, start_runner: StartRunner, nowhere: str, black_hole: str
+    start_worker: StartWorker, start_runner: StartRunner, nowhere: str, silent: str, monkeypatch: pytest.MonkeyPatch
 ):
     """While one worker answers, nobody waits for those that refuse connections or swallow them."""
-    runner = await start_runner(nowhere, black_hole, (await start_worker()).endpoint)
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", 0.2)
+    runner = await start_runner(nowhere, silent, (await start_worker()).endpoint)
     began = time.perf_counter()
     for number in range(100):
         assert await runner.run(TASK, number, BOUND) == number
@@ -164,20 +146,20 @@ async def test_a_call_waits_for_a_first_connection(
 
 
 async def test_waiting_leaves_time_for_the_next_runner(
-    start_runner: StartRunner, black_hole: str, monkeypatch: pytest.MonkeyPatch
+    start_runner: StartRunner, silent: str, monkeypatch: pytest.MonkeyPatch
 ):
     """A call gives up hope for a connection after half of its time."""
     monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", 0.01)
-    runner = await start_runner(black_hole)
+    runner = await start_runner(silent)
     began = time.perf_counter()
     with pytest.raises(NotExecuted):
         await runner.run(TASK, 1, 0.2)
     assert 0.09 < time.perf_counter() - began < 0.15
 
 
-async def test_an_attempt_that_failed_is_not_waited_for_again(start_runner: StartRunner, black_hole: str):
+async def test_an_attempt_that_failed_is_not_waited_for_again(start_runner: StartRunner, silent: str):
     """A worker that swallows connections delays the first calls only."""
-    runner = await start_runner(black_hole, connect_timeout_ms=50)
+    runner = await start_runner(silent, connect_timeout_ms=50)
     began = time.perf_counter()
     with pytest.raises(NotExecuted):
         await runner.run(TASK, 1, BOUND)
@@ -204,6 +186,44 @@ async def test_a_worker_that_hangs_up_is_not_called_all_the_time(raw_serve: RawS
     await start_runner(await raw_serve(hang_up), reconnect_min_ms=50)
     await asyncio.sleep(0.5)
     assert 2 <= welcomed["times"] <= 10
+
+
+async def test_a_connection_that_is_being_closed_is_replaced_at_once(
+    start_worker: StartWorker, start_runner: StartRunner
+):
+    """A worker that does not read can hold a closing connection open for long; calls go elsewhere meanwhile."""
+    server = await start_worker()
+    runner = await start_runner(server.endpoint)
+    await until(lambda: server.connections == 2)
+    assert runner._pool is not None
+    station = runner._pool.stations[0]
+    closing = station.lanes[0]
+    closing.connection.link.closing = True
+    assert await runner.run(TASK, 1, BOUND) == 1
+    assert closing not in station.lanes
+    await until(lambda: len(station.lanes) == 2)
+    closing.connection.close()
+
+
+async def test_a_pong_may_wait_behind_a_large_result(
+    raw_serve: RawServe, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
+):
+    """While calls are open, a health check leaves it to the connection to find out whether the worker is lost."""
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station.PONG_SECONDS", 0.05)
+    arrived = asyncio.Event()
+
+    async def busy(peer: RawPeer) -> None:
+        await peer.welcome()
+        await peer.receive()
+        arrived.set()
+        await asyncio.sleep(30)
+
+    runner = await start_runner(await raw_serve(busy), pooling=False)
+    call = asyncio.ensure_future(runner.run(TASK, 1, BOUND))
+    await arrived.wait()
+    assert (await runner.check_health()).status is HealthStatus.HEALTHY
+    assert not call.done()
+    call.cancel()
 
 
 async def test_workers_that_go_away_take_their_work_to_the_end(start_worker: StartWorker, start_runner: StartRunner):

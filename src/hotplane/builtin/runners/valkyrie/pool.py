@@ -53,8 +53,10 @@ class Pool:
             if not lane.connection.usable:
                 # It is closing, which takes long where the worker does not read; its loss is told only then.
                 station.left(lane)
-            elif least is None or lane.burden() < least:
-                best, least = lane, lane.burden()
+                continue
+            burden = lane.burden()
+            if least is None or burden < least:
+                best, least = lane, burden
         if best is not None:
             self._turn += 1
             best.turn = self._turn
@@ -98,10 +100,9 @@ class Pool:
     async def drain(self, seconds: float) -> None:
         """Make no more connections, let open calls end for `seconds`, then close everything."""
         self._pinging.cancel()
-        try:
-            await asyncio.gather(*(station.drain(seconds) for station in self.stations))
-        finally:
-            self._notify()
+        draining = asyncio.gather(*(station.drain(seconds) for station in self.stations))
+        self._loop.call_soon(self._notify)  # whoever waits for a connection finds that there is no hope any more
+        await draining
         await asyncio.gather(self._pinging, return_exceptions=True)
 
     def details(self) -> dict[str, dict[str, Json]]:
@@ -115,11 +116,9 @@ class Pool:
         return [(station, lane) for station in asked for lane in station.lanes if lane not in tried]
 
     def _none(self) -> NotExecuted:
-        reasons = "; ".join(
-            f"{station.endpoint}: {station.last_error or 'not connected yet'}" for station in self.stations
-        )
+        reasons = "; ".join(station.last_error for station in self.stations if station.last_error)
         wait = min(station.retry_after for station in self.stations)
-        return NotExecuted(f"No worker can be reached. {reasons}", code="no-connection", retry_after=wait)
+        return NotExecuted(f"No worker can be reached. {reasons}.", code="no-connection", retry_after=wait)
 
     def _notify(self) -> None:
         """Wake everybody who waits for a connection."""

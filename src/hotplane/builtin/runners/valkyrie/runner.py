@@ -69,8 +69,7 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
         """
         self._context = context
         self._stopped = False
-        self._pool = Pool(plan(self.config), self._tally, context.log)
-        await self._pool.settle(_FIRST_CONNECT_SECONDS)
+        self._pool = await self._open(self.config, context)
 
     async def stop(self) -> None:
         """Take no more calls, let those that run end for a while, and close every connection."""
@@ -86,6 +85,7 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
             # Pools of earlier configurations may drain for longer; cancelled, they close at once.
             for task in self._retiring:
                 task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
 
     async def reconfigure(self, config: ValkyrieConfig) -> None:
         """Take other settings without dropping a call: new calls go over new connections, old ones end on the old.
@@ -97,16 +97,12 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
             if self._context is None or self._pool is None:
                 self.config = config
                 return
-            successor = Pool(plan(config), self._tally, self._context.log)
-            try:
-                await successor.settle(_FIRST_CONNECT_SECONDS)
-            except BaseException:
-                self._retire(successor, 0.0)
-                raise
+            successor = await self._open(config, self._context)
             if self._stopped:
                 self._retire(successor, 0.0)
                 return
             before, self._pool, self.config = self._pool, successor, config
+            self._tallies = {station.endpoint: station.tally for station in successor.stations}
             self._retire(before, _RETIRE_SECONDS)
 
     async def check_health(self) -> Health:
@@ -122,11 +118,11 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
         return Health(status=status, message=_sentence(down, len(pool.stations)), details=pool.details())
 
     async def stats(self) -> Mapping[str, Json]:
-        """Return what happened at each endpoint since the start, and how it stands now."""
+        """Return what happened at each endpoint of the present configuration, and how it stands now."""
         standing = {} if self._pool is None else self._pool.details()
         return {
             "endpoints": {
-                endpoint: {**standing.get(endpoint, {"state": "retired"}), **tally.snapshot()}
+                endpoint: {**standing.get(endpoint, {}), **tally.snapshot()}
                 for endpoint, tally in self._tallies.items()
             },
             "moved": self._moved,
@@ -151,7 +147,7 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
         tried: set[object] = set()
         refusal: Exception | None = None
         while True:
-            lane = await self._lane(tried, ends_at - clock(), refusal)
+            lane = await self._lane(tried, ends_at, refusal)
             try:
                 result = await lane.call(task.program, payload, ends_at - clock(), trace, timed=self.config.metrics)
                 break
@@ -163,19 +159,26 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
             self._moved += 1
         return decode_output(result)
 
-    async def _lane(self, tried: set[object], seconds: float, refusal: Exception | None) -> Lane:
-        pool = self._pool
-        if pool is None:
-            code = "shutting-down" if self._stopped else "not-started"
-            raise NotExecuted("The runner is not started.", code=code, counts=False)
-        lane = pool.pick(tried)
-        if lane is not None:
-            return lane
+    async def _open(self, config: ValkyrieConfig, context: PluginContext) -> Pool:
+        pool = Pool(plan(config), self._tally, context.log)
         try:
-            return await pool.lane(tried, seconds)
-        except NotExecuted as nobody:
-            # What a worker said of itself tells more than that there is no other.
-            raise (refusal or nobody) from None
+            await pool.settle(_FIRST_CONNECT_SECONDS)
+        except BaseException:
+            self._retire(pool, 0.0)
+            raise
+        return pool
+
+    async def _lane(self, tried: set[object], ends_at: float, refusal: Exception | None) -> Lane:
+        clock = asyncio.get_running_loop().time
+        while (pool := self._pool) is not None:
+            try:
+                return await pool.lane(tried, ends_at - clock())
+            except NotExecuted as nobody:
+                if self._pool is pool:
+                    # What a worker said of itself tells more than that there is no other.
+                    raise (refusal or nobody) from None
+        code, state = ("shutting-down", "is stopped") if self._stopped else ("not-started", "is not started")
+        raise NotExecuted(f"The runner {state}.", code=code, counts=False)
 
     async def _judged(self, lane: Lane, error: ValkyrieError) -> Exception:
         if not isinstance(error, DeadlineExceeded) or error.executed == "no":
@@ -204,5 +207,5 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
 
 
 def _sentence(down: list[Station], of: int) -> str:
-    which = "; ".join(f"{station.endpoint}: {station.last_error or 'not connected yet'}" for station in down)
-    return f"{len(down)} of {of} workers cannot be reached. {which}"
+    which = "; ".join(station.last_error for station in down if station.last_error)
+    return f"{len(down)} of {of} workers cannot be reached. {which}."

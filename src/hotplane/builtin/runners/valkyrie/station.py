@@ -14,7 +14,7 @@ from hotplane.builtin.runners.valkyrie.lane import Lane
 from hotplane.builtin.runners.valkyrie.settings import Plan
 from hotplane.builtin.runners.valkyrie.tally import Tally
 from hotplane.plugins import Logger
-from hotplane.valkyrie import Connection, DeadlineExceeded, Endpoint, ValkyrieError, connect
+from hotplane.valkyrie import ConnectFailed, Connection, DeadlineExceeded, Endpoint, ValkyrieError, connect
 from hotplane.values import Json
 
 __all__ = ["PONG_SECONDS", "Station", "back_off"]
@@ -60,7 +60,7 @@ class Station:
         lanes: Connections that take calls.
         failures: Failed attempts in a row, connections that ended at once included.
         hopeful_until: Until when a caller may wait for a connection, in the loop's time.
-        last_error: Why there was no connection last; empty while there are some.
+        last_error: Why there is no connection, in a sentence without its full stop; empty while there are some.
     """
 
     def __init__(self, endpoint: Endpoint, plan: Plan, tally: Tally, notice: Callable[[], None], log: Logger) -> None:
@@ -68,7 +68,7 @@ class Station:
         self.tally = tally
         self.lanes: list[Lane] = []
         self.failures = 0
-        self.last_error = ""
+        self.last_error = f"{self.endpoint}: not connected yet"
         self._loop = asyncio.get_running_loop()
         self.hopeful_until = self._loop.time() + plan.client.connect_timeout_seconds
         self._address = endpoint
@@ -111,9 +111,10 @@ class Station:
             return
         self.lanes.remove(lane)
         self.tally.losses += 1
-        reason = "the worker is shutting down" if lane.connection.draining else "the connection was lost"
+        what = "the worker is shutting down" if lane.connection.draining else "the connection was lost"
+        reason = f"{self.endpoint}: {what}"
         if not self.lanes:
-            self._log.warning("valkyrie.disconnected", endpoint=self.endpoint, reason=reason)
+            self._log.warning("valkyrie.disconnected", endpoint=self.endpoint, reason=what)
         now = self._loop.time()
         if now - lane.since < _STABLE_SECONDS:
             self._give_up_hope(reason)
@@ -131,6 +132,7 @@ class Station:
     async def drain(self, seconds: float) -> None:
         """Make no more connections, let open calls end for `seconds`, then close."""
         self._closing = True
+        self.hopeful_until = -inf
         self._keeper.cancel()
         self.lanes.clear()
         try:
@@ -174,12 +176,14 @@ class Station:
         except Exception as error:
             # Not only ValkyrieError: certificate files are read anew, names are encoded, and a keeper that
             # ends would leave the endpoint alone for ever.
-            self._failed(str(error) or type(error).__name__)
+            self._failed(error)
         else:
             self._joined(connection)
         self._notice()
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, error: Exception) -> None:
+        text = str(error).rstrip(".") or type(error).__name__
+        reason = text if isinstance(error, ConnectFailed) else f"{self.endpoint}: {text}"
         self.tally.failed_connects += 1
         if not self.failures and not self.lanes:
             self._log.warning("valkyrie.not-connected", endpoint=self.endpoint, reason=reason)
@@ -215,6 +219,9 @@ class Station:
         try:
             lane.load = await lane.connection.ping(PONG_SECONDS)
         except DeadlineExceeded:
+            if lane.connection.in_flight:
+                # The pong may be queued behind a large result. The connection watches itself while calls are open.
+                return
             self._log.warning("valkyrie.no-pong", endpoint=self.endpoint, seconds=PONG_SECONDS)
             lane.connection.close()
         except ValkyrieError as error:

@@ -17,7 +17,7 @@ def test_the_wait_doubles_up_to_its_limit():
 @given(st.integers(1, 10**9), CHANCE)
 def test_the_wait_is_never_without_bounds(failures: int, chance: float):
     """However long an outage lasts: at least half of the shortest wait, at most the longest."""
-    assert 0.05 <= back_off(failures, 0.1, 5.0, chance) < 5.0
+    assert 0.05 <= back_off(failures, 0.1, 5.0, chance) <= 5.0
 
 
 @given(st.integers(1, 100), CHANCE, CHANCE)
