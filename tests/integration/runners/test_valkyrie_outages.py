@@ -110,7 +110,7 @@ async def test_a_good_connection_is_replaced_at_once(
     monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station._STABLE_SECONDS", 0.0)
     for link in server._links():
         link.abort("cut")
-    await until(lambda: not (runner._pool and runner._pool.stations[0].lanes))
+    await until(lambda: bool(runner._pool and runner._pool.stations[0].tally.losses))
     began = time.perf_counter()
     assert await runner.run(TASK, 1, BOUND) == 1
     assert time.perf_counter() - began < 0.25
