@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -15,15 +16,18 @@ import msgspec
 from msgspec import Struct
 
 from hotplane.programs import Programs, ProgramSettings, add_paths
-from hotplane.valkyrie import ServerSettings, serve
+from hotplane.valkyrie import Call, Handler, ServerSettings, serve
 from hotplane.worker.running import InProcess
 from hotplane.worker.tether import tie_to_parent
 
-__all__ = ["READY", "ChildOptions", "main"]
+__all__ = ["LOAD", "READY", "ChildOptions", "main"]
 
+LOAD = "load"
+"""The method that imports a program and does not run it: no caller's deadline must end an import for ever."""
 READY = b"ready\n"
-"""What the process says on its first standard output when it serves."""
+"""What the process says on its first standard output when it serves; anything else is why it does not."""
 
+_MAX_REASON = 500
 _STUCK = 1
 """One call that hangs is the end of the process: the worker replaces it."""
 
@@ -38,6 +42,8 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...]
     paths: tuple[str, ...]
     """The worker's `sys.path`."""
+    preload: tuple[str, ...]
+    """Modules to import before the first call."""
     max_frame_bytes: int
     log_format: Literal["console", "json"] = "console"
 
@@ -62,17 +68,29 @@ def _keep_output_for_programs() -> int:
 
 
 async def _serve(options: ChildOptions, ready: int) -> None:
+    for module in options.preload:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # importing runs code that may raise anything
+            os.write(ready, f"{module!r} cannot be imported: {type(error).__name__}: {error}"[:_MAX_REASON].encode())
+            return
     programs = Programs(ProgramSettings(allow=options.allow, max_threads=1, max_stuck=_STUCK))
-    running = InProcess(programs)
     settings = ServerSettings(
         name="hotplane-process",
         max_frame_bytes=options.max_frame_bytes,
         max_buffered_bytes=4 * options.max_frame_bytes,
     )
-    server = await serve(f"unix://{options.socket}", running.handle, settings)
+    server = await serve(f"unix://{options.socket}", _handler(InProcess(programs)), settings)
     os.write(ready, READY)
     os.close(ready)
     try:
         await asyncio.get_running_loop().create_future()
     finally:
         await server.close()
+
+
+def _handler(running: InProcess) -> Handler:
+    async def load(call: Call) -> bytes:
+        return b"true" if await running.load(call.target, call.remaining_ms / 1e3) else b"false"
+
+    return lambda call: load(call) if call.method == LOAD else running.handle(call)

@@ -6,38 +6,18 @@ Imports only `valkyrie`, `programs` and its own room.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Coroutine
 from time import perf_counter
 
 from hotplane.plugins import Call as Origin
 from hotplane.programs import ProgramSettings
 from hotplane.valkyrie import Call, CallCancelled, CallFailed, PeerFailed
+from hotplane.worker.cpu_bound import CpuBound
 from hotplane.worker.processes import ProcessPool
 from hotplane.worker.running import InProcess, check_method
 from hotplane.worker.tally import SUCCESS, Door, Tally
 
-__all__ = ["CpuBound", "Dispatcher"]
-
-
-class CpuBound:
-    """Which programs go to processes.
-
-    Args:
-        patterns: A pattern over modules as in `ProgramSettings.allow`, or one over ``module:function``.
-    """
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._modules = ProgramSettings(allow=tuple(each for each in patterns if ":" not in each))
-        self._functions = tuple(each for each in patterns if ":" in each)
-
-    def covers_module(self, module: str) -> bool:
-        """Tell whether every program of a module goes to a process."""
-        return self._modules.allows(module)
-
-    def covers(self, spec: str) -> bool:
-        """Tell whether a program goes to a process."""
-        return self.covers_module(spec.partition(":")[0]) or any(fnmatchcase(spec, each) for each in self._functions)
+__all__ = ["Dispatcher"]
 
 
 class Dispatcher:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotplane.errors import HotplaneError, Invalid
+from hotplane.errors import Invalid
 
 __all__ = [
     "CpuBoundWithoutPattern",
@@ -72,7 +72,7 @@ class HttpNotEncrypted(Invalid):
         super().__init__()
 
 
-class ProcessesDidNotStart(HotplaneError):
+class ProcessesDidNotStart(Invalid):
     """A process for CPU-bound programs did not start: {reason}."""
 
     code = "processes-did-not-start"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from hotplane.programs import Programs, ThreadExit
-from hotplane.worker.dispatch import CpuBound
+from hotplane.worker.cpu_bound import CpuBound
 from hotplane.worker.failures import NothingMatches
 
 __all__ = ["prepare"]

@@ -20,11 +20,13 @@ from hotplane.valkyrie import (
     Connection,
     ConnectionLost,
     DeadlineExceeded,
+    PeerOverloaded,
     ProgramFailed,
     ValkyrieError,
     connect,
 )
-from hotplane.worker.child import READY, ChildOptions
+from hotplane.worker.child import LOAD, READY, ChildOptions
+from hotplane.worker.cpu_bound import CpuBound
 from hotplane.worker.failures import ProcessesDidNotStart
 from hotplane.worker.running import RUN
 from hotplane.worker.settings import WorkerSettings
@@ -32,7 +34,10 @@ from hotplane.worker.settings import WorkerSettings
 __all__ = ["ChildGone", "ChildProcess"]
 
 _MAIN = "from hotplane.worker.child import main; main()"
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
+"""Importing the modules that are known beforehand included."""
+_LOAD_SECONDS = 60.0
+"""The import's own limit in the process is shorter."""
 _LAST_WORDS_SECONDS = 1.0
 """How long a process may take to end after its connection did, until it is killed."""
 _HOURLY = 3600.0
@@ -50,6 +55,8 @@ class ChildProcess:
         self._process = process
         self._connection = connection
         self._killed = False
+        self._loaded: set[str] = set()
+        self._loading: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, settings: WorkerSettings) -> ChildProcess:
@@ -87,8 +94,15 @@ class ChildProcess:
         """Whether it can be called."""
         return not self._killed and self._connection.usable and self._process.returncode is None
 
+    @property
+    def loading(self) -> asyncio.Task[None] | None:
+        """The import that it is busy with, also when nobody waits for it any more."""
+        return self._loading
+
     async def call(self, spec: str, payload: bytes, seconds: float, trace: str | None) -> bytes:
         """Run a program in it. A call that overruns, or that nobody waits for any more, costs the process its life.
+
+        That does not hold while the program is only imported: an import that outlasts a call serves the next one.
 
         Raises:
             ProgramFailed: The program raised, or its process died.
@@ -96,15 +110,41 @@ class ChildProcess:
             ChildGone: The process had ended before.
             CallFailed: What else the process answers; see `InProcess.run`.
         """
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + seconds
+        if spec not in self._loaded:
+            await self._load(spec, seconds)
         try:
-            return await self._connection.call(spec, RUN, payload, seconds, trace)
+            return await self._exchange(spec, RUN, payload, ends_at - clock(), trace)
+        except (DeadlineExceeded, CallCancelled, PeerOverloaded, asyncio.CancelledError):
+            # It serves one call at a time, so that it can be overloaded only by what hangs in it.
+            self.kill()
+            raise
+
+    async def _load(self, spec: str, seconds: float) -> None:
+        self._loading = loading = asyncio.create_task(self._import(spec))
+        loading.add_done_callback(self._note_loaded)
+        await asyncio.wait((loading,), timeout=seconds)
+        if not loading.done():
+            raise DeadlineExceeded("the program was still being imported", executed="no")
+        loading.result()
+
+    async def _import(self, spec: str) -> None:
+        if await self._exchange(spec, LOAD, b"", _LOAD_SECONDS, None) == b"true":
+            self._loaded.add(spec)
+
+    def _note_loaded(self, loading: asyncio.Task[None]) -> None:
+        self._loading = None
+        if not loading.cancelled() and loading.exception() is not None:
+            self.kill()
+
+    async def _exchange(self, spec: str, method: str, payload: bytes, seconds: float, trace: str | None) -> bytes:
+        try:
+            return await self._connection.call(spec, method, payload, seconds, trace)
         except ConnectionLost as lost:
             if lost.executed == "no":
                 self.kill()
                 raise ChildGone from None
-        except (DeadlineExceeded, CallCancelled, asyncio.CancelledError):
-            self.kill()
-            raise
         raise ProgramFailed(await self._epitaph(), type="ProcessDied")
 
     def kill(self) -> None:
@@ -137,6 +177,7 @@ async def _spawn(settings: WorkerSettings, socket: Path) -> Process:
         socket=str(socket),
         allow=settings.programs,
         paths=tuple(entry for entry in sys.path if entry),
+        preload=CpuBound(settings.cpu_bound).named_modules(settings.programs),
         max_frame_bytes=settings.max_body_bytes,
         log_format=settings.log_format,
     )
@@ -147,8 +188,9 @@ async def _spawn(settings: WorkerSettings, socket: Path) -> Process:
 
 async def _await_ready(process: Process) -> None:
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    if await process.stdout.readline() != READY:
-        raise ProcessesDidNotStart(f"it ended ({_cause(await process.wait())})")
+    said = await process.stdout.readline()
+    if said != READY:
+        raise ProcessesDidNotStart(said.decode(errors="replace") or f"it ended ({_cause(await process.wait())})")
 
 
 def _client_settings(settings: WorkerSettings) -> ClientSettings:

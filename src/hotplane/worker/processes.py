@@ -73,8 +73,7 @@ class ProcessPool:
             except ChildGone:
                 continue
             finally:
-                if child.usable:
-                    self._idle.put_nowait(child)
+                self._release(child)
 
     async def close(self) -> None:
         """Kill every process and wait for their ends."""
@@ -104,6 +103,13 @@ class ProcessPool:
             self._log.warning("worker.process-ended", pid=child.pid, status=code)
             child = await self._replacement()
             self._children.add(child)
+
+    def _release(self, child: ChildProcess) -> None:
+        """Let a process have the next call, when the import has ended that it may still be busy with."""
+        if child.loading is not None:
+            child.loading.add_done_callback(lambda _: self._release(child))
+        elif child.usable:
+            self._idle.put_nowait(child)
 
     def _drop_dead(self) -> None:
         for _ in range(self._idle.qsize()):

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 import msgspec
 
 from hotplane.errors import (
+    HotplaneError,
     Overloaded,
     ProgramNotAllowed,
     ProgramNotImportable,
@@ -72,6 +73,18 @@ class InProcess:
         check_method(call)
         origin = CurrentCall(traceparent=call.trace)
         return self.run(call.target, call.payload, call.remaining_ms / 1e3, origin)
+
+    async def load(self, spec: str, seconds: float) -> bool:
+        """Load a program before it is run; tell whether that succeeded, for the run that follows says what did not.
+
+        Raises:
+            TimeoutError: It is still being imported; the import goes on.
+        """
+        try:
+            await self._load(spec, seconds)
+        except HotplaneError:
+            return False
+        return True
 
     async def run(self, spec: str, payload: bytes, seconds: float, origin: CurrentCall) -> bytes:
         """Run a program.

@@ -11,7 +11,8 @@ from hotplane.log import get_logger
 from hotplane.programs import Programs, add_paths
 from hotplane.valkyrie import Server
 from hotplane.valkyrie import serve as serve_valkyrie
-from hotplane.worker.dispatch import CpuBound, Dispatcher
+from hotplane.worker.cpu_bound import CpuBound
+from hotplane.worker.dispatch import Dispatcher
 from hotplane.worker.preparation import prepare
 from hotplane.worker.processes import ProcessPool
 from hotplane.worker.running import InProcess

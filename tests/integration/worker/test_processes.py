@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hotplane.valkyrie import DeadlineExceeded, UnknownTarget
+from hotplane.valkyrie import DeadlineExceeded, ProgramFailed, UnknownTarget
 from hotplane.worker import ProcessesDidNotStart, WorkerSettings, process
 from hotplane.worker.processes import ProcessPool
 
@@ -71,3 +72,59 @@ async def test_an_idle_pool_has_no_files(temporary: Path):
     alive = pool.alive
     await pool.close()
     assert (left, alive, pool.alive) == ([], 2, 0)
+
+
+SLOW = "import time\ntime.sleep(0.5)\ndef run(_):\n    return 'ran'\n"
+
+
+def pool_over(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, **changed: Any) -> ProcessPool:
+    """Return a pool of one process for the module ``slow_cpu``."""
+    (folder / "slow_cpu.py").write_text(source, "utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    settings = {"programs": ("slow_cpu*",), "cpu_bound": ("slow_cpu*",), "processes": 1, **changed}
+    return ProcessPool(WorkerSettings.model_validate(settings))
+
+
+async def test_an_import_that_outlasts_a_call_serves_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The process is not killed for it: otherwise a slow import would never end. The first call did not run."""
+    pool = pool_over(tmp_path, monkeypatch, SLOW)
+    await pool.start()
+    try:
+        with pytest.raises(DeadlineExceeded, match="still being imported") as overran:
+            await pool.run("slow_cpu:run", b"null", 0.1, None)
+        assert await pool.run("slow_cpu:run", b"null", 10, None) == b'"ran"'
+    finally:
+        await pool.close()
+    assert (overran.value.executed, pool.ends.total()) == ("no", 0)
+
+
+async def test_a_module_that_is_named_is_imported_before_the_first_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A call with a short deadline finds it ready."""
+    pool = pool_over(tmp_path, monkeypatch, SLOW, programs=("slow_cpu",), cpu_bound=("slow_cpu",))
+    await pool.start()
+    try:
+        assert await pool.run("slow_cpu:run", b"null", 0.4, None) == b'"ran"'
+    finally:
+        await pool.close()
+
+
+async def test_a_module_that_is_broken_is_said_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With what its import raised."""
+    pool = pool_over(tmp_path, monkeypatch, "1 / 0", programs=("slow_cpu",), cpu_bound=("slow_cpu",))
+    with pytest.raises(ProcessesDidNotStart, match="'slow_cpu' cannot be imported: ZeroDivisionError"):
+        await pool.start()
+
+
+async def test_a_module_whose_import_takes_the_process_down_is_a_program_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The pool goes on."""
+    pool = pool_over(tmp_path, monkeypatch, "import os\nos._exit(5)\n")
+    await pool.start()
+    try:
+        with pytest.raises(ProgramFailed, match="exit status 5"):
+            await pool.run("slow_cpu:run", b"null", 10, None)
+    finally:
+        await pool.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotplane.worker.dispatch import CpuBound
+from hotplane.worker.cpu_bound import CpuBound
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,9 @@ def test_a_module_of_which_one_program_is_cpu_bound_is_needed_here_too():
     patterns = CpuBound(("heavy", "mixed:train"))
     assert patterns.covers_module("heavy")
     assert not patterns.covers_module("mixed")
+
+
+def test_modules_that_are_named_are_known_beforehand():
+    """With or without a program; not what a wildcard stands for, and never what is not allowed."""
+    patterns = CpuBound(("heavy", "mixed:train", "any.*", "os:getcwd", "mixed:test"))
+    assert patterns.named_modules(("heavy.deep", "heavy", "mixed", "any.*")) == ("heavy", "mixed", "heavy.deep")
