@@ -16,7 +16,7 @@ from hotplane.worker.settings import WorkerSettings
 __all__ = ["serve"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LAST_SECONDS = 0.8
+_LAST_SECONDS = 0.6
 """What ending may take beyond the grace: interrupting, answering and closing."""
 
 

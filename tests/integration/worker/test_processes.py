@@ -74,7 +74,7 @@ async def test_an_idle_pool_has_no_files(temporary: Path):
     assert (left, alive, pool.alive) == ([], 2, 0)
 
 
-SLOW = "import time\ntime.sleep(0.5)\ndef run(_):\n    return 'ran'\n"
+SLOW = "import time\ntime.sleep(0.8)\ndef run(_):\n    return 'ran'\n"
 
 
 def pool_over(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, **changed: Any) -> ProcessPool:
@@ -105,7 +105,7 @@ async def test_a_module_that_is_named_is_imported_before_the_first_call(
     pool = pool_over(tmp_path, monkeypatch, SLOW, programs=("slow_cpu",), cpu_bound=("slow_cpu",))
     await pool.start()
     try:
-        assert await pool.run("slow_cpu:run", b"null", 0.4, None) == b'"ran"'
+        assert await pool.run("slow_cpu:run", b"null", 0.7, None) == b'"ran"'
     finally:
         await pool.close()
 
