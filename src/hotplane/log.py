@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Generator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import structlog
 from structlog.typing import WrappedLogger
 
-__all__ = ["configure", "get_logger"]
+__all__ = ["capture_logs", "configure", "get_logger"]
 
 _FIELDS = "hotplane_fields"
 _ROOT = "hotplane"
@@ -63,6 +64,30 @@ def configure(*, style: Literal["console", "json"] = "console", level: str = "IN
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+@contextmanager
+def capture_logs() -> Generator[list[dict[str, Any]]]:
+    """Collect what is logged, for tests: a dictionary each, with ``event``, ``log_level`` and the fields."""
+    logger, handler = logging.getLogger(_ROOT), _Collector()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield handler.collected
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.collected: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = getattr(record, _FIELDS, {"event": record.getMessage()})
+        self.collected.append({**fields, "log_level": record.levelname.lower()})
 
 
 def _to_record(

@@ -111,8 +111,8 @@ def worker(
 
 
 def _run(settings: WorkerSettings, level: str) -> None:
+    from hotplane.log import configure
     from hotplane.worker import serve
-    from hotplane.worker.logs import configure
 
     configure(style=settings.log_format, level=level)
     import_from_here()

@@ -9,16 +9,16 @@ import contextlib
 from collections.abc import Sequence
 from functools import cache
 
-import structlog
 from sqlalchemy import Connection, Table
 
+from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
 from hotplane.storage.tables import events, executions
 from hotplane.storage.writes import Cell, Write
 
 __all__ = ["Committer"]
 
-_log = structlog.get_logger("hotplane.storage")
+_log = get_logger(room="storage")
 
 _LARGEST_INSERT = 128
 """Rows in one INSERT. Every statement lets go of the interpreter's lock and may wait 5 ms for it when the loop is

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from threading import Thread
 
-import structlog
 from msgspec import Struct
 
 from hotplane.errors import HotplaneError, ShuttingDown, StorageError, StorageSlow
+from hotplane.log import get_logger
 from hotplane.storage.committer import Committer
 from hotplane.storage.database import Database
 from hotplane.storage.intake import Intake
@@ -22,7 +22,7 @@ from hotplane.storage.writes import Waiter, Write
 
 __all__ = ["StorageStats", "Writer"]
 
-_log = structlog.get_logger("hotplane.storage")
+_log = get_logger(room="storage")
 
 
 class StorageStats(Struct, frozen=True, kw_only=True):

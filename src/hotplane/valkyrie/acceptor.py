@@ -11,13 +11,12 @@ import socket
 import ssl
 from collections.abc import Callable
 
-import structlog
-
+from hotplane.log import get_logger
 from hotplane.valkyrie.link import Link
 
 __all__ = ["TlsAcceptor"]
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
+_log = get_logger(room="valkyrie")
 _PAUSE_SECONDS = 0.2
 """How long to wait when the system has no more file descriptors, or memory, for another connection."""
 

@@ -13,8 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
+from hotplane.log import get_logger
 from hotplane.valkyrie.failures import InvalidSecret
 from hotplane.valkyrie.frames import HEADER
 
@@ -25,7 +24,7 @@ MIN_SECRET_BYTES = 16
 _MAX_SECRET_BYTES = 4096
 _LABEL = b"valkyrie proof "
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
+_log = get_logger(room="valkyrie")
 
 
 def proof(

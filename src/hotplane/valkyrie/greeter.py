@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-import structlog
-
+from hotplane.log import get_logger
 from hotplane.valkyrie.failures import ProtocolViolation
 from hotplane.valkyrie.frames import HELLO_LIMIT, describe_stranger, looks_foreign
 from hotplane.valkyrie.handshake import Introduction, Peer, Refusal, ServerHandshake
@@ -17,7 +16,7 @@ from hotplane.valkyrie.link import Link, LinkLimits, Receiver
 
 __all__ = ["Door", "Greeter"]
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
+_log = get_logger(room="valkyrie")
 _FIRST_BYTES = 16
 _ENOUGH_TO_TELL = 4
 

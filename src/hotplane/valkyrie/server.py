@@ -7,8 +7,7 @@ import resource
 import socket
 from dataclasses import replace
 
-import structlog
-
+from hotplane.log import get_logger
 from hotplane.valkyrie.acceptor import TlsAcceptor
 from hotplane.valkyrie.endpoint import Endpoint
 from hotplane.valkyrie.failures import AnonymousRefused, PlaintextRefused
@@ -22,7 +21,7 @@ from hotplane.valkyrie.tls import server_context
 
 __all__ = ["Server", "serve"]
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
+_log = get_logger(room="valkyrie")
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """Seconds and tries after which an idle client's silent disappearance is noticed."""
 _OTHER_DESCRIPTORS = 64

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
 from typing import Protocol, TypeAlias
 
-import structlog
-
+from hotplane.log import get_logger
 from hotplane.valkyrie.failures import (
     CallCancelled,
     CallFailed,
@@ -42,7 +41,7 @@ __all__ = ["Handler", "Host", "Session"]
 Handler: TypeAlias = Callable[[Call], "bytes | Awaitable[bytes]"]
 """Serves a call. What returns bytes at once is answered without a task; anything awaited runs in a task of its own."""
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("hotplane.valkyrie")
+_log = get_logger(room="valkyrie")
 
 
 class Host(Protocol):

@@ -53,9 +53,9 @@ def main() -> None:
     options = msgspec.json.decode(sys.argv[1], type=ChildOptions)
     tie_to_parent(options.parent)
     ready = _keep_output_for_programs()
-    from hotplane.worker import logs
+    from hotplane import log
 
-    logs.configure(style=options.log_format)
+    log.configure(style=options.log_format)
     add_paths([Path(each) for each in options.paths])
     asyncio.run(_serve(options, ready))
 

@@ -6,9 +6,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from hotplane.errors import Invalid, InvalidCursor, ShuttingDown, StorageError, UnknownExecution
+from hotplane.log import capture_logs
 from hotplane.records import EventType, ExecutionStatus, SamplingDecision, Severity, now
 from hotplane.storage import EventFilter, ExecutionFilter, StorageSettings, Store
 

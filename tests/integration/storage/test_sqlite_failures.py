@@ -13,9 +13,9 @@ from threading import Event
 
 import pytest
 from sqlalchemy import Connection
-from structlog.testing import capture_logs
 
 from hotplane.errors import Overloaded, StorageCorrupt, StorageFull, StorageSlow, StorageTooNew, StorageUnavailable
+from hotplane.log import capture_logs
 from hotplane.storage import StorageSettings, Store
 
 

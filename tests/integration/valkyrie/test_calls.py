@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from hotplane.errors import Overloaded, ShuttingDown
+from hotplane.log import capture_logs
 from hotplane.valkyrie import (
     Call,
     DeadlineExceeded,

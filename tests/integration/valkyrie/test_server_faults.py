@@ -6,8 +6,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
+from hotplane.log import capture_logs
 from hotplane.valkyrie import (
     AddressInUse,
     AnonymousRefused,

@@ -1,9 +1,9 @@
 """TLS and mutual TLS by ordinary certificate files."""
 
 import pytest
-from structlog.testing import capture_logs
 
 from hotplane.errors import ConfigurationError
+from hotplane.log import capture_logs
 from hotplane.valkyrie import ConnectFailed
 from tests.integration.valkyrie.conftest import Certificates, Connect, RawConnect, Serve
 

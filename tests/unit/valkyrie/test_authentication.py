@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
+from hotplane.log import capture_logs
 from hotplane.valkyrie import InvalidSecret
 from hotplane.valkyrie.authentication import load_secret, proof
 

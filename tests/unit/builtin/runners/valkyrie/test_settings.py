@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import ValidationError
-from structlog.testing import capture_logs
 
 from hotplane.builtin.runners.valkyrie import ValkyrieConfig
 from hotplane.builtin.runners.valkyrie.settings import plan
 from hotplane.errors import PluginMisconfigured
+from hotplane.log import capture_logs
 
 EXAMPLE = """
 endpoint: "tcp://localhost:8080"
