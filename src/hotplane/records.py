@@ -92,7 +92,7 @@ class Health(Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         """Whether the plugin can go on serving: healthy or degraded."""
-        return self.status is not HealthStatus.UNHEALTHY
+        return self.status != HealthStatus.UNHEALTHY
 
 
 # --- tasks and executions --------------------------------------------------------------------------------
@@ -115,8 +115,8 @@ class Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Deadline for one execution, all attempts together."""
     idempotent: bool = False
     """Whether running it twice does no harm, so that an attempt that may have run may be repeated elsewhere."""
-    route: tuple[str, ...] = ("local",)
-    """The ids of the runners to try, in order."""
+    route: tuple[str, ...] = ()
+    """The ids of the runners to try, in order; empty for the host's default route."""
 
 
 class ExecutionStatus(StrEnum):
@@ -145,7 +145,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     runner: str
     outcome: str
-    """``success``, ``program-error``, ``timeout``, ``cancelled``, ``interrupted`` or a runner failure's code."""
+    """``success``, ``program-error``, ``timeout``, ``cancelled``, ``rejected`` by its breaker, or a failure's code."""
     latency_ms: NonNegative
     message: str = ""
 

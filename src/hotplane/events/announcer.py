@@ -62,9 +62,10 @@ class Announcer:
         while True:
             event = await self._waiting.get()
             try:
-                for link in self._registry.chains[WebhookHandler].links:
-                    if event.type in link.plugin.supported_events:
-                        await self._hand_over(link, event)
+                with self._registry.lease(WebhookHandler) as chain:
+                    for link in chain.links:
+                        if event.type in link.plugin.supported_events:
+                            await self._hand_over(link, event)
             finally:
                 self._waiting.task_done()
 

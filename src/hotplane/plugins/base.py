@@ -127,6 +127,8 @@ class Plugin(Generic[ConfigT]):
     blocking: ClassVar[bool] = False
     """Whether its sync methods may block: then they run in a thread of the host's pool, not on the loop."""
 
+    recovers_itself: ClassVar[bool] = False
+    """Whether it mends itself, as one that reconnects does: while it is unhealthy the supervisor leaves it alone."""
     outcomes: ClassVar[tuple[type[BaseException], ...]] = ()
     """Exceptions that are results of the kind's method, not failures of the plugin; they are not counted as such."""
 

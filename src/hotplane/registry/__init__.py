@@ -4,7 +4,9 @@ Imports only `plugins`, `records` and `errors`.
 """
 
 from hotplane.registry.chain import Chain, Failure, Link, Offload
-from hotplane.registry.registry import Entry, Registry
+from hotplane.registry.entry import Entry
+from hotplane.registry.lease import Lease
+from hotplane.registry.registry import Registry
 from hotplane.registry.stats import PluginStats, StatsSnapshot
 
-__all__ = ["Chain", "Entry", "Failure", "Link", "Offload", "PluginStats", "Registry", "StatsSnapshot"]
+__all__ = ["Chain", "Entry", "Failure", "Lease", "Link", "Offload", "PluginStats", "Registry", "StatsSnapshot"]

@@ -125,15 +125,24 @@ class Link(Generic[P]):
 class Chain(Generic[P]):
     """The links of a kind, in the order in which they run.
 
-    A chain never changes; a change of the registry compiles another one. `users` counts the runs that have
-    not ended, so that a replaced plugin is stopped only when nobody is left on an old chain.
+    The links never change; a change of the registry compiles another chain. `users` counts who is on it, so that
+    a plugin that left is stopped only when nobody can call it any more. Who comes counts first and looks at
+    `retired` then; the registry retires first and looks at `users` then: one of them sees the other, also across
+    threads. (`users += 1` itself is atomic: the interpreter switches threads at calls and jumps alone.)
+
+    Args:
+        links: In order.
+        successor: Gives the chain of the same kind that is current; needed once this one is retired.
     """
 
-    __slots__ = ("__weakref__", "_calls", "links", "users")
+    __slots__ = ("__weakref__", "_calls", "_successor", "links", "retired", "users")
 
-    def __init__(self, links: tuple[Link[P], ...]) -> None:
+    def __init__(self, links: tuple[Link[P], ...], successor: Callable[[], Chain[P]] | None = None) -> None:
         self.links = links
         self.users = 0
+        self.retired = False
+        """Whether a plugin of it has left: new runs go to the current chain."""
+        self._successor = successor
         self._calls = tuple((link.call, link.stats, link) for link in links)
 
     def __len__(self) -> int:
@@ -141,8 +150,10 @@ class Chain(Generic[P]):
 
     def run(self, *args: object) -> list[Any]:
         """Call every link with the same arguments, all of them sync, and return a result or a `Failure` each."""
-        results: list[Any] = []
         self.users += 1
+        if self.retired:
+            return self._handed_on().run(*args)
+        results: list[Any] = []
         started = perf_counter_ns()
         try:
             for call, stats, link in self._calls:
@@ -166,10 +177,29 @@ class Chain(Generic[P]):
     async def run_async(self, *args: object) -> list[Any]:
         """Call every link with the same arguments, sync or async, each within its limit; see `run`."""
         self.users += 1
+        if self.retired:
+            return await self._handed_on().run_async(*args)
         try:
             return [await link.invoke(*args) for link in self.links]
         finally:
             self.users -= 1
+
+    def join(self) -> bool:
+        """Take a place on the chain; false, and no place, when it is retired. `leave` gives the place back."""
+        self.users += 1
+        if self.retired:
+            self.users -= 1
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self.users -= 1
+
+    def _handed_on(self) -> Chain[P]:
+        """Leave this retired chain for the current one."""
+        self.users -= 1
+        return self._successor() if self._successor is not None else Chain(())
 
 
 def _is_for_the_host(error: BaseException) -> bool:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from hotplane.errors import DuplicatePlugin, InvalidMetadata, ReservedId, UnknownPlugin
 from hotplane.identity import check_id
 from hotplane.plugins import Plugin, kind_name, kind_of
 from hotplane.registry.chain import Chain, Link, Offload
+from hotplane.registry.entry import Entry, Snapshot
+from hotplane.registry.lease import Lease, LiveChains
 from hotplane.registry.stats import PluginStats
 
-__all__ = ["RESERVED_IDS", "Entry", "Registry"]
+__all__ = ["RESERVED_IDS", "Registry"]
 
 P = TypeVar("P", bound="Plugin[Any]")
 
@@ -26,34 +28,11 @@ RESERVED_IDS = frozenset({"health", "system", "events"})
 """Ids that the API uses as paths below ``/api/plugins``."""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """One plugged-in plugin."""
-
-    id: str
-    kind: type[Plugin[Any]]
-    plugin: Plugin[Any]
-    enabled: bool
-    priority: int
-    active: bool
-    generation: int
-    limit: float | None
-    on_error: str | None
-    stats: PluginStats
-
-
 class _Chains(dict[type[Plugin[Any]], Chain[Any]]):
     """Chains by kind; a kind without plugins has an empty one."""
 
     def __missing__(self, kind: type[Plugin[Any]]) -> Chain[Any]:
         return Chain(())
-
-
-class _Snapshot(Struct, frozen=True, kw_only=True):
-    """Every entry, replaced as a whole; nothing in it ever changes."""
-
-    entries: Mapping[str, Entry]
-    ordered: tuple[Entry, ...]
-    """Priority descending, then id."""
 
 
 class Registry:
@@ -66,10 +45,13 @@ class Registry:
     def __init__(self, *, offload: Offload | None = None) -> None:
         self._offload = offload
         self._writing = threading.Lock()
-        self._snapshot = _Snapshot(entries={}, ordered=())
+        self._live = LiveChains()
+        self._snapshot = Snapshot(entries={}, ordered=())
         self._by_kind: Mapping[type[Plugin[Any]], Mapping[str, Any]] = {}
         self.chains: Mapping[type[Plugin[Any]], Chain[Any]] = _Chains()
-        """The compiled chain of every kind, replaced as a whole at every change; the hot path reads it here."""
+        """The compiled chain of every kind, replaced as a whole at every change; the hot path reads it here.
+
+        `Chain.run` and `run_async` may be called at any time later; who goes over `links` takes a `lease`."""
 
     # --- reading: no lock, one snapshot ------------------------------------------------------------------
 
@@ -101,6 +83,23 @@ class Registry:
         """Return the compiled chain of a kind: its enabled, active plugins in order."""
         return self.chains[kind]
 
+    def lease(self, kind: type[P]) -> Lease[P]:
+        """Hold the compiled chain of a kind, so that none of its plugins is stopped meanwhile.
+
+        For going over its links::
+
+        with registry.lease(Validator) as chain:
+            results = [await link.invoke(execution, context) for link in chain.links]
+        """
+        return Lease(partial(self.chain, kind))
+
+    def users_of(self, plugin: Plugin[Any]) -> int:
+        """Return how many runs are on chains with this plugin, old chains included.
+
+        Once a plugin has been taken out or swapped, the number only falls, and 0 means that nobody will call it.
+        """
+        return self._live.users_of(plugin)
+
     def entry(self, id: str) -> Entry:
         """Return the entry with this id.
 
@@ -130,6 +129,7 @@ class Registry:
         generation: int = 1,
         limit: float | None = None,
         on_error: str | None = None,
+        stats: PluginStats | None = None,
     ) -> Entry:
         """Plug `plugin` in.
 
@@ -142,6 +142,7 @@ class Registry:
             generation: Which loaded version of the plugin this is.
             limit: Seconds that one call may take.
             on_error: ``open`` or ``closed``, where the kind's own rule is overridden.
+            stats: Counters to go on with; fresh ones by default.
 
         Raises:
             DuplicatePlugin: The id is taken.
@@ -161,7 +162,7 @@ class Registry:
             generation=generation,
             limit=limit,
             on_error=on_error,
-            stats=PluginStats(),
+            stats=PluginStats() if stats is None else stats,
         )
         with self._writing:
             taken = self._snapshot.entries.get(entry.id)
@@ -202,13 +203,34 @@ class Registry:
         changes: dict[str, Any] = {"enabled": enabled, "priority": priority, "active": active}
         return self._replace(id, {name: value for name, value in changes.items() if value is not None})
 
-    def swap(self, id: str, plugin: Plugin[Any], *, generation: int) -> Entry:
-        """Put another generation in the place of the one that is there, with fresh counters.
+    def swap(
+        self,
+        id: str,
+        plugin: Plugin[Any],
+        *,
+        generation: int,
+        priority: int | None = None,
+        stats: PluginStats | None = None,
+    ) -> Entry:
+        """Put another generation in the place of the one that is there.
+
+        Args:
+            id: Whose place.
+            plugin: The new generation, of a kind with the same name.
+            generation: Its number.
+            priority: The new one; by default it stays.
+            stats: Counters to go on with; fresh ones by default.
 
         Raises:
             UnknownPlugin: There is no such entry.
         """
-        return self._replace(id, {"plugin": plugin, "generation": generation, "stats": PluginStats()})
+        changes = {
+            "plugin": plugin,
+            "kind": kind_of(type(plugin)),  # a kind of the user's own may be part of the generation
+            "generation": generation,
+            "stats": PluginStats() if stats is None else stats,
+        }
+        return self._replace(id, changes if priority is None else {**changes, "priority": priority})
 
     def _replace(self, id: str, changes: Mapping[str, Any]) -> Entry:
         with self._writing:
@@ -239,11 +261,15 @@ class Registry:
             own = [entry for entry in ordered if entry.kind is kind]
             by_kind[kind] = {entry.id: entry.plugin for entry in own}
             if kind.method:
-                chains[kind] = self._compile(own)
-        self._snapshot = _Snapshot(entries={entry.id: entry for entry in ordered}, ordered=ordered)
+                chains[kind] = self._compile(kind, own)
+        before = self._snapshot.ordered
+        self._live.publish(chains.values())
+        self._snapshot = Snapshot(entries={entry.id: entry for entry in ordered}, ordered=ordered)
         self._by_kind, self.chains = by_kind, chains
+        staying = {id(entry.plugin) for entry in ordered}
+        self._live.retire([entry.plugin for entry in before if id(entry.plugin) not in staying])
 
-    def _compile(self, entries: Iterable[Entry]) -> Chain[Any]:
+    def _compile(self, kind: type[Plugin[Any]], entries: Iterable[Entry]) -> Chain[Any]:
         links = tuple(
             Link(
                 entry.plugin,
@@ -257,4 +283,4 @@ class Registry:
             for entry in entries
             if entry.enabled and entry.active
         )
-        return cast("Chain[Any]", Chain(links))
+        return cast("Chain[Any]", Chain(links, partial(self.chain, kind)))

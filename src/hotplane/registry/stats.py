@@ -45,6 +45,13 @@ class PluginStats:
         self.buckets[elapsed_ns.bit_length()] += 1
         self.total_ns += elapsed_ns
 
+    def add(self, other: PluginStats) -> None:
+        """Add another's numbers to these."""
+        self.buckets = [own + more for own, more in zip(self.buckets, other.buckets, strict=True)]
+        self.total_ns += other.total_ns
+        self.errors += other.errors
+        self.timeouts += other.timeouts
+
     def quantile_ms(self, q: float) -> float:
         """Return the latency in milliseconds below which the fraction `q` of the calls lies; 0 without calls."""
         buckets = list(self.buckets)

@@ -66,9 +66,10 @@ class Crowd:
         """Every snapshot is in order, and a call over a chain returns what that chain holds."""
         listed = [(-entry.priority, entry.id) for entry in self.registry.entries()]
         assert listed == sorted(listed), "torn order"
-        chain = self.registry.chain(Validator)
+        with self.registry.lease(Validator) as chain:
+            results = [link.call(None, None) for link in chain.links]
+            assert results == [link.plugin_id for link in chain.links]
         results = chain.run(None, None)
-        assert results == [link.plugin_id for link in chain.links]
         assert not any(isinstance(result, Failure) for result in results)
 
 
