@@ -7,18 +7,19 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     ├── NotFound
     │   ├── UnknownTask, UnknownPlugin, UnknownExecution
     ├── Conflict
-    │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, NoFallback
+    │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
+    │   ├── NoFallback
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
-    │   ├── UnknownType, ReferenceNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson, InputRejected
-    │   ├── InvalidRoute
+    │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
+    │   ├── InputRejected, InvalidRoute
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
     ├── PluginError
-    │   ├── PluginImportFailed, PluginStartFailed, PluginTimeout
+    │   ├── PluginImportFailed, PluginIncompatible, PluginStartFailed, PluginReloadFailed, PluginTimeout
     ├── MissingExtra
     └── RetryLater, PluginMisconfigured        (raised by plugins)
 """
@@ -53,10 +54,15 @@ __all__ = [
     "NoRunnerAvailable",
     "NotFound",
     "NotJson",
+    "NotReloadable",
     "Overloaded",
+    "PathNotAllowed",
     "PluginError",
     "PluginImportFailed",
+    "PluginIncompatible",
     "PluginMisconfigured",
+    "PluginNeeded",
+    "PluginReloadFailed",
     "PluginStartFailed",
     "PluginTimeout",
     "PortInUse",
@@ -209,6 +215,29 @@ class IllegalTransition(Conflict):
         super().__init__()
 
 
+class PluginNeeded(Conflict):
+    """The plugin {plugin_id!r} is needed by {dependents}. Stop those first, or ask for all of them with `cascade`."""
+
+    code = "plugin-needed"
+
+    def __init__(self, plugin_id: str, dependents: Iterable[str]) -> None:
+        self.plugin_id = plugin_id
+        self.needed_by = tuple(dependents)
+        self.dependents = " and ".join(repr(each) for each in self.needed_by)
+        super().__init__()
+
+
+class NotReloadable(Conflict):
+    """The plugin {plugin_id!r} cannot be loaded anew: {reason}."""
+
+    code = "not-reloadable"
+
+    def __init__(self, plugin_id: str, reason: str) -> None:
+        self.plugin_id = plugin_id
+        self.reason = reason
+        super().__init__()
+
+
 class NoFallback(Conflict):
     """The runner {runner!r} has no fallback: {reason}. Name a runner to take over, or put one behind it in its routes."""
 
@@ -315,6 +344,17 @@ class ReferenceNotAllowed(Invalid):
 
     def __init__(self, reference: str, allowed: Iterable[str]) -> None:
         self.reference = reference
+        self.allowed = ", ".join(allowed) or "nothing"
+        super().__init__()
+
+
+class PathNotAllowed(Invalid):
+    """Plugins may not be loaded from {path!r}. Put it into one of `plugins.directories`, or add its folder to `plugins.paths` (now: {allowed})."""
+
+    code = "path-not-allowed"
+
+    def __init__(self, path: str, allowed: Iterable[str]) -> None:
+        self.path = path
         self.allowed = ", ".join(allowed) or "nothing"
         super().__init__()
 
@@ -564,6 +604,29 @@ class PluginStartFailed(PluginError):
     def __init__(self, plugin_id: str, reason: str) -> None:
         self.plugin_id = plugin_id
         self.reason = reason
+        super().__init__()
+
+
+class PluginIncompatible(PluginError):
+    """The plugin {plugin_id!r} does not fit here: {reason}."""
+
+    code = "plugin-incompatible"
+
+    def __init__(self, plugin_id: str, reason: str) -> None:
+        self.plugin_id = plugin_id
+        self.reason = reason
+        super().__init__()
+
+
+class PluginReloadFailed(PluginError):
+    """The plugin {plugin_id!r} was not replaced: {reason}. Generation {generation} serves on."""
+
+    code = "plugin-reload-failed"
+
+    def __init__(self, plugin_id: str, reason: str, generation: int) -> None:
+        self.plugin_id = plugin_id
+        self.reason = reason.rstrip(".")
+        self.generation = generation
         super().__init__()
 
 

@@ -148,7 +148,9 @@ def _load(
 
 def _validate(tree: Mapping[str, Json], known_types: Collection[str]) -> tuple[HotplaneConfig | None, list[Problem]]:
     """Validate in pydantic's strict JSON mode: a list becomes a tuple, but ``"3000"`` is no number and 1 not true."""
-    context: dict[str, Any] = {"known_types": known_types}
+    plugins = tree.get("plugins")
+    more = isinstance(plugins, Mapping) and bool(plugins.get("directories") or plugins.get("installed"))
+    context: dict[str, Any] = {"known_types": known_types, "open": more}
     try:
         return HotplaneConfig.model_validate_json(msgspec.json.encode(tree), strict=True, context=context), []
     except ValidationError as error:

@@ -10,6 +10,8 @@ from hotplane.config.plugins import PluginsSettings
 from hotplane.config.section import Section
 from hotplane.config.server import LogSettings, ServerSettings
 from hotplane.config.tasks import FallbackSettings, TaskEntry
+from hotplane.host.health_settings import HealthSettings
+from hotplane.host.watchdog import WatchdogSettings
 from hotplane.programs import ProgramSettings
 from hotplane.storage.settings import StorageSettings
 
@@ -23,6 +25,8 @@ class HotplaneConfig(Section):
     storage: StorageSettings = StorageSettings()
     programs: ProgramSettings = ProgramSettings()
     plugins: PluginsSettings = PluginsSettings()
+    health: HealthSettings = HealthSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     fallback: FallbackSettings = FallbackSettings()
     tasks: Annotated[tuple[TaskEntry, ...], Field(max_length=10_000)] = ()
     """The tasks: a list of mappings, or a mapping of ids."""

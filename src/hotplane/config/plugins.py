@@ -1,16 +1,20 @@
-"""What an operator may set about plugins. Imports only `section`, `errors`, `identity`, `values` and `builtin`."""
+"""What an operator may set about plugins.
+
+Imports only `section`, `errors`, `identity`, `values`, `builtin` and the host's settings.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from hotplane.builtin import BUILTIN_TYPES, LATER_TYPES
 from hotplane.config.section import Section, wrong
 from hotplane.errors import InvalidId, did_you_mean
+from hotplane.host.restarts import RestartSettings
 from hotplane.identity import check_id
 from hotplane.values import Json, pointer
 
@@ -55,6 +59,8 @@ class PluginEntry(Section):
     """Whether the host refuses to start without it."""
     timeout_ms: Annotated[int | None, Field(ge=1, le=3_600_000)] = None
     """Time for one call, in milliseconds. Left away: `plugins.call_timeout_ms`."""
+    restart: RestartSettings | None = None
+    """How often, and how soon, it is started again. Left away: `plugins.restart`."""
     on_error: Literal["open", "closed"] | None = None
     """What a failed call counts as: `open` as if the plugin had agreed, `closed` as if it had objected. Left away:
     validators are closed, samplers open."""
@@ -85,7 +91,7 @@ class PluginEntry(Section):
         if ":" in meant:
             raise wrong(f"{meant!r} does not tell where a class is; write `package.module:Class`")
         known = _known_types(info)
-        if meant not in known:
+        if meant not in known and not _may_be_found(info):
             hint = did_you_mean(meant, known) or "."
             raise wrong(
                 f"there is no plugin type {meant!r}{hint} Known types: {', '.join(sorted(known))}; "
@@ -116,6 +122,24 @@ class PluginsSettings(Section):
     paths: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """Patterns over the modules and folders that plugins may be loaded from, such as `mycompany.plugins.*`; empty
     allows only what ships with Hotplane."""
+    directories: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Folders of plugins: each file `*.py` and each package in them is one, loaded under the name in its metadata, or
+    as an entry says whose `type` is that name. Relative to the current folder. None unless named here."""
+    watch: Literal[True, False, "polling"] = True
+    """Whether plugins of `directories` are reloaded when their files change; `polling` looks instead of being told,
+    for network file systems."""
+    watch_debounce_ms: Annotated[int, Field(ge=1, le=1_000)] = 50
+    """Milliseconds without a further change before a change counts."""
+    installed: bool = False
+    """Whether plugins of installed distributions are loaded where no entry names their type; they are always listed."""
+    restart: RestartSettings = RestartSettings()
+    """How often, and how soon, plugins without a `restart` of their own are started again."""
+    import_timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 10.0
+    """Time for the import of one plugin, in seconds."""
+    health_timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 5.0
+    """Time for a new generation's health check before it serves, and for each hook that carries its state over."""
+    drain_timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30.0
+    """Time for the calls that are still on an old generation after a reload, in seconds; then its stop is forced."""
     start_timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 10.0
     """Time for the start of one plugin, in seconds."""
     stop_timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 5.0
@@ -139,5 +163,11 @@ class PluginsSettings(Section):
 
 
 def _known_types(info: ValidationInfo) -> Collection[str]:
-    context = cast("Mapping[str, Collection[str]] | None", info.context)
+    context = cast("Mapping[str, Any] | None", info.context)
     return KNOWN_TYPES if context is None else context["known_types"]
+
+
+def _may_be_found(info: ValidationInfo) -> bool:
+    """Tell whether there are sources whose types are known only when the host looks at them."""
+    context = cast("Mapping[str, object] | None", info.context)
+    return context is not None and bool(context.get("open"))

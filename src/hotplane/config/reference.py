@@ -10,6 +10,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin
@@ -154,6 +155,8 @@ def _plain_type(annotation: type) -> str:
         return "mapping"
     if issubclass(annotation, PurePath):
         return "path"
+    if issubclass(annotation, StrEnum):
+        return " or ".join(f"`{choice}`" for choice in annotation)
     return {bool: "boolean", int: "whole number", float: "number", str: "text"}[annotation]
 
 

@@ -56,6 +56,12 @@ class ServerSettings(Section):
     """Requests that are worked on at once; more are answered with 503."""
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Connections that are open at once."""
+    max_operations: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Operations on plugins that run at once, and ended ones that can still be asked for."""
+    max_event_streams: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Clients that follow `/api/plugins/events` at once."""
+    event_queue: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Events that wait for one client; with more of them the oldest are dropped, and the client is told."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 10.0
     """Time that requests in flight get to finish when the server stops, in seconds."""
 

@@ -45,12 +45,8 @@ class TaskEntry(Section):
     route: Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=16)] = None
     """The names of the runners to try, in order. Left away: the route of the host."""
 
-    def to_task(self, default_route: tuple[str, ...] = ("local",)) -> Task:
-        """Return the record of this task.
-
-        Args:
-            default_route: The route where the entry gives none.
-        """
+    def to_task(self) -> Task:
+        """Return the record of this task."""
         return Task(
             id=self.id,
             program=self.program,
@@ -60,7 +56,7 @@ class TaskEntry(Section):
             sampling_rate=self.sampling_rate,
             timeout_ms=self.timeout_ms,
             idempotent=self.idempotent,
-            route=self.route or default_route,
+            route=self.route or (),
         )
 
     @field_validator("id")

@@ -17,8 +17,8 @@ from typing import Any, cast
 import yaml
 
 from hotplane.config.document import MAX_NODES, Document, refuse
-from hotplane.errors import ConfigurationError, Problem
-from hotplane.values import MAX_DEPTH, Json, pointer
+from hotplane.errors import ConfigurationError, NotJson, Problem
+from hotplane.values import MAX_DEPTH, Json, checked_copy, pointer
 
 __all__ = ["plain_scalar", "read_yaml"]
 
@@ -74,10 +74,13 @@ def read_yaml(text: str, file: str | None = None) -> Document:
 
 
 def plain_scalar(text: str) -> Json:
-    """Return what `text` means as a plain scalar: null, a boolean, a number, or the text itself."""
+    """Return what `text` means as a plain scalar: null, a boolean, a number that JSON can hold, or the text itself."""
     for name, pattern in _CORE.items():
         if pattern.match(text) and len(text) <= _MAX_DIGITS:
-            return _convert(name, text)
+            try:
+                return checked_copy(_convert(name, text))
+            except NotJson:  # infinite, or an integer that is too large
+                return text
     return text
 
 

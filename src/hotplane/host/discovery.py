@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,7 @@ def _with_facts(found: Found, source: Source) -> Found:
     return replace(
         found,
         path=str(source.path),
-        modified_at=datetime.fromtimestamp(source.mtime, UTC),
+        modified_at=source.modified_at,
         size=source.size,
         sha256=source.sha256,
     )

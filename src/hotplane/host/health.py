@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from hotplane.errors import UnknownPlugin
 from hotplane.host.health_record import Turn
-from hotplane.host.health_report import HealthReport, HealthState, HealthSummary, summarize
+from hotplane.host.health_report import HealthChange, HealthReport, HealthState, HealthSummary, summarize
 from hotplane.host.health_settings import HealthSettings, PassiveSettings
 from hotplane.host.observed import HealthTarget, Observed, Surroundings
 from hotplane.log import get_logger
@@ -52,6 +52,7 @@ class HealthMonitor:
         on_unhealthy: Asked to recover a plugin, with the reason: when the failure threshold is reached, and again when
             an instance that took the place reaches it too, at most `recovery_attempts` times. It must not block.
         on_recovered: Told once when an unhealthy plugin has reached the recovery threshold.
+        on_change: Told of every change of a plugin's state, before the two above.
         sleep: Sleeps for so many seconds.
         chance: Returns a number in [0, 1) for the jitter.
     """
@@ -64,7 +65,8 @@ class HealthMonitor:
         clock: Clock,
         offload: Offload,
         on_unhealthy: Callable[[str, str], None],
-        on_recovered: Callable[[str], None],
+        on_recovered: Callable[[str], None] | None = None,
+        on_change: Callable[[HealthChange], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -73,9 +75,10 @@ class HealthMonitor:
         self._clock = clock
         self._on_unhealthy = on_unhealthy
         self._on_recovered = on_recovered
+        self._on_change = on_change
         self._sleep = sleep
         self._chance = chance
-        self._around = Surroundings(settings, clock, offload, self._look_around, self._turn)
+        self._around = Surroundings(settings, clock, offload, self._look_around, self._turn, self._changed)
         self._observed: dict[str, Observed] = {}
         self._due: dict[str, float] = {}
         self._schedule: list[tuple[float, str]] = []
@@ -196,8 +199,8 @@ class HealthMonitor:
         observed = self._observed.get(target.id)
         if observed is None:
             observed = self._observed[target.id] = Observed(target.id, self._around)
-        if not observed.serves(target.stats):
-            observed.take(target.stats)
+        if not observed.serves(target):
+            observed.take(target)
             delay = self._settings.interval_seconds * self._settings.jitter * self._chance()
             self._plan(target.id, self._clock.monotonic() + delay)
 
@@ -217,12 +220,20 @@ class HealthMonitor:
 
     # --- what follows ------------------------------------------------------------------------------------
 
+    def _changed(self, change: HealthChange) -> None:
+        try:
+            if self._on_change is not None:
+                self._on_change(change)
+        except Exception:
+            self._log.exception("health.callback_failed", plugin=change.plugin_id)
+
     def _turn(self, plugin_id: str, turn: Turn, reason: str) -> None:
         log = self._log.bind(plugin=plugin_id)
         try:
             if turn is Turn.RECOVERED:
                 log.info("health.recovered")
-                self._on_recovered(plugin_id)
+                if self._on_recovered is not None:
+                    self._on_recovered(plugin_id)
             elif turn is Turn.UNHEALTHY:
                 log.warning("health.unhealthy", reason=reason)
                 self._on_unhealthy(plugin_id, reason)

@@ -38,7 +38,7 @@ class HealthRecord:
 
     def __init__(self, plugin_id: str, settings: HealthSettings, since: datetime) -> None:
         self.plugin_id = plugin_id
-        self.state = HealthState.UNKNOWN
+        self.state: HealthState = HealthState.UNKNOWN
         self.failures = 0
         self.successes = 0
         self.recovery_attempts = 0
@@ -47,6 +47,11 @@ class HealthRecord:
         self._since = since
         self._history: deque[CheckResult] = deque(maxlen=settings.history)
         self._told = False
+
+    @property
+    def since(self) -> datetime:
+        """When the state last changed."""
+        return self._since
 
     def renew(self) -> None:
         """Begin to count anew: another instance of the plugin took the place.

@@ -15,6 +15,7 @@ from hotplane.values import Json
 
 __all__ = [
     "CheckResult",
+    "HealthChange",
     "HealthLine",
     "HealthReport",
     "HealthState",
@@ -70,6 +71,36 @@ class HealthReport(Struct, frozen=True, kw_only=True):
     """How often recovery was asked for since the plugin was last healthy."""
     history: tuple[CheckResult, ...]
     """Oldest first, bounded by the setting `history`."""
+
+    @classmethod
+    def unknown(cls, plugin_id: str, since: datetime) -> HealthReport:
+        """Return the report of a plugin that nothing is known of."""
+        return cls(
+            plugin_id=plugin_id,
+            status=HealthState.UNKNOWN,
+            since=since,
+            active=False,
+            consecutive_failures=0,
+            consecutive_successes=0,
+            last=None,
+            details={},
+            success_rate=None,
+            p50_ms=None,
+            p95_ms=None,
+            max_ms=None,
+            recovery_attempts=0,
+            history=(),
+        )
+
+
+class HealthChange(Struct, frozen=True, kw_only=True):
+    """One change of a plugin's health."""
+
+    plugin_id: str
+    before: HealthState
+    after: HealthState
+    reason: str
+    at: datetime
 
 
 class HealthLine(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ class PassiveSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
+    """`false` judges plugins by their checks alone."""
     error_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Of the calls since the last judgement, the fraction at or above which they speak against the plugin."""
     minimum_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 20
@@ -39,11 +40,15 @@ class HealthSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
+    """`false` looks at plugins only when somebody asks for it."""
     interval_seconds: Seconds = 30.0
+    """Between two looks at one plugin, in seconds."""
     timeout_seconds: Seconds = 5.0
     """For one check; it may be longer than the interval, there is never more than one check of a plugin at a time."""
     failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Failed looks in a row that make a plugin unhealthy."""
     recovery_threshold: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Good looks in a row that make an unhealthy plugin healthy again."""
     recovery_attempts: Annotated[int, Field(ge=0, le=1000)] = 5
     """How often recovery is asked for until the plugin has recovered; 0 for watching alone. The default is the
     supervisor's number of restarts, so that neither ends a recovery before the other."""
@@ -53,3 +58,4 @@ class HealthSettings(BaseModel):
     """Up to this fraction of the interval passes before the first check, so that plugins which started together are
     not checked together. Later checks keep the distance."""
     passive: PassiveSettings = PassiveSettings()
+    """What the errors of its calls say about a plugin."""

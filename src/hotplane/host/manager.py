@@ -1,61 +1,59 @@
-"""The manager: loads, starts, stops and switches plugins in a running host, one operation per plugin at a time.
+"""The manager: brings plugins in and out of a running host; operations on one plugin queue.
 
 Imports only `plugins`, `registry`, `records`, `errors` and its own room; storage and types come as arguments.
+What an operation consists of is in `operations` and `reload`, what follows from a failure in `supervision`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from hotplane.errors import (
-    DuplicatePlugin,
-    HotplaneError,
-    InvalidMetadata,
-    PluginMisconfigured,
-    PluginStartFailed,
-    Problem,
-    UnknownPlugin,
-)
-from hotplane.host.hooks import call_hook
-from hotplane.host.lifecycle import Lifecycle, Transition
+from hotplane.errors import DeclaredInFile, HotplaneError, PluginStartFailed
+from hotplane.host.dependencies import Dependencies
+from hotplane.host.instances import Instances, reason_of
+from hotplane.host.operations import Operations
+from hotplane.host.paths import Doors
+from hotplane.host.reload import Reloader
+from hotplane.host.restarts import RestartSettings
 from hotplane.host.settings import HostSettings
-from hotplane.host.slot import NO_CALLS, PluginSpec, PluginStatus, Slot
-from hotplane.plugins import Plugin, PluginContext, Runner, kind_name, kind_of
-from hotplane.plugins.base import check_plugin_class
+from hotplane.host.slot import PluginSpec
+from hotplane.host.starting import Starter
+from hotplane.host.status import PluginStatus
+from hotplane.host.supervision import Sleep, Supervision
+from hotplane.host.supervisor import Supervisor
+from hotplane.host.switchboard import Overrides, Switchboard
+from hotplane.host.table import PluginNews
+from hotplane.plugins import Clock, Plugin, PluginContext
 from hotplane.records import PluginState
 from hotplane.registry import Offload, Registry
-from hotplane.values import Json, pointer
+from hotplane.values import Json
 
-__all__ = ["Manager", "Overrides"]
-
-
-class Overrides(Protocol):
-    """Where changes of an operator are kept, per plugin and field."""
-
-    async def set_override(self, plugin_id: str, field: str, value: Json) -> None:
-        """Keep a value over restarts."""
-        ...
-
-    async def reset_override(self, plugin_id: str, field: str | None) -> None:
-        """Forget one field's value, or all."""
-        ...
+__all__ = ["Manager"]
 
 
-class Manager:
+class Manager(Switchboard):
     """Every plugin of a host, loaded or not.
 
     Args:
         registry: Where active plugins are plugged in.
-        find_type: Gives the class for a type's name; raises a HotplaneError where there is none.
+        find_type: Gives the class for a type's name, in a thread; raises a HotplaneError where there is none.
         make_context: Makes a plugin's context from its id and configuration.
         overrides: Keeps what operators change.
-        offload: Runs sync hooks.
+        offload: Runs imports and sync hooks.
         settings: Limits.
-        on_transition: Told of every step of every plugin.
+        host_version: PEP 440; what plugins require is checked against it.
+        clock: Of restarts; `sleep` waits on it.
+        sleep: Waits for so many seconds.
+        chance: Returns a number in [0, 1) for the jitter of restarts.
+        restart: For plugins without restart settings of their own.
+        doors: From where plugins may be loaded while the host runs; nowhere by default.
+        on_news: Told of every step and every reload of every plugin.
     """
 
     def __init__(
@@ -67,80 +65,76 @@ class Manager:
         overrides: Overrides,
         offload: Offload,
         settings: HostSettings,
-        on_transition: Callable[[Transition], None] | None = None,
+        host_version: str,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+        restart: RestartSettings | None = None,
+        doors: Doors | None = None,
+        on_news: Callable[[PluginNews], None] | None = None,
     ) -> None:
-        self._registry = registry
-        self._find_type = find_type
-        self._make_context = make_context
+        super().__init__(registry, on_news)
         self._overrides = overrides
-        self._offload = offload
-        self._settings = settings
-        self._on_transition = on_transition
-        self._slots: dict[str, Slot] = {}
+        self._doors = doors or Doors()
+        self._instances = Instances(make_context=make_context, offload=offload, settings=settings)
+        self._dependencies = Dependencies(self._slots, host_version)
+        self._operations = Operations(
+            registry,
+            find_type=find_type,
+            instances=self._instances,
+            dependencies=self._dependencies,
+            offload=offload,
+            settings=settings,
+        )
+        self._starter = Starter(self._slots, self._operations, self._dependencies)
+        self._starter.supervision = Supervision(
+            Supervisor(clock, chance),
+            clock=clock,
+            sleep=sleep,
+            settings=restart or RestartSettings(),
+            restart=self._starter.due,
+        )
+        self._reloader = Reloader(self._operations, start=self._starter.by_hand, tell=self._tell)
 
-    # --- looking -----------------------------------------------------------------------------------------
-
-    def list(self) -> tuple[PluginStatus, ...]:
-        """Return every plugin, loaded or not, by kind, priority descending, id."""
-        statuses = [self._status(slot) for slot in self._slots.values()]
-        return tuple(sorted(statuses, key=lambda status: (status.kind, -status.priority, status.id)))
-
-    def get(self, plugin_id: str) -> PluginStatus:
-        """Return one plugin.
-
-        Raises:
-            UnknownPlugin: There is none with this id.
-        """
-        return self._status(self._slot(plugin_id))
-
-    def config_schema(self, plugin_id: str) -> Mapping[str, Json]:
-        """Return the JSON Schema of a plugin's configuration; empty while its type is not known."""
-        cls = self._slot(plugin_id).cls
-        return cls.Config.model_json_schema() if cls is not None else {}
-
-    # --- coming and going --------------------------------------------------------------------------------
-
-    def add(self, spec: PluginSpec, overrides: Mapping[str, Json] | None = None) -> PluginStatus:
-        """Take a plugin in without loading it.
-
-        Raises:
-            DuplicatePlugin: The id is taken.
-            InvalidId, ReservedId: The id cannot be used.
-        """
-        self._registry.check_usable(spec.id)
-        taken = self._slots.get(spec.id)
-        if taken is not None:
-            raise DuplicatePlugin(spec.id, self._status(taken).kind or "plugin")
-        lifecycle = Lifecycle(spec.id, reason=spec.unavailable, on_transition=self._on_transition)
-        slot = Slot(spec, lifecycle)
-        slot.overrides.update(overrides or {})
-        if not slot.enabled and not spec.unavailable:
-            lifecycle.reason = "disabled"
-        self._slots[spec.id] = slot
-        return self._status(slot)
+    # --- all of them -------------------------------------------------------------------------------------
 
     async def start_all(self) -> None:
-        """Load every plugin that is wanted; one that fails stays behind as `failed`, with the reason.
+        """Load every plugin that is wanted, dependencies first; one that fails stays behind with the reason.
 
         Raises:
-            PluginStartFailed: A plugin marked `required` did not start.
+            PluginStartFailed: A plugin marked `required` did not start; what started before was stopped again.
         """
-        for plugin_id, slot in list(self._slots.items()):
-            if not slot.enabled or slot.spec.unavailable:
-                continue
+        wanted = [slot for slot in self._slots.values() if slot.enabled and not slot.spec.unavailable]
+        await self._starter.get_to_know(wanted)
+        for slot in self._dependencies.in_order(wanted):
             try:
-                await self.start(plugin_id)
+                await self.start(slot.spec.id)
             except HotplaneError as error:
                 if slot.spec.required:
-                    raise PluginStartFailed(plugin_id, f"{error} It is marked `required`") from error
+                    await self.stop_all()
+                    raise PluginStartFailed(slot.spec.id, f"{reason_of(error)} It is marked `required`") from error
 
     async def stop_all(self) -> None:
-        """Unload every plugin, the last loaded first; a failure does not keep the others."""
-        for plugin_id in reversed(list(self._slots)):
-            slot = self._slots[plugin_id]
+        """Unload every plugin, the last started first, and restart nothing; a failure does not keep the others."""
+        await self._starter.close()
+        self._operations.hurry()
+        self._reloader.close()
+        for slot in sorted(self._slots.values(), key=lambda slot: -slot.activation):
             async with slot.operating:
+                self._starter.supervision.cancel(slot)
+                await self._operations.settle(slot)
                 if slot.lifecycle.state in (PluginState.ACTIVE, PluginState.FAILED):
-                    await self._unload(slot, "the host is shutting down")
+                    await self._operations.unload(slot, "the host is shutting down")
+        self._feed.close()
+
+    async def reload_all(self) -> tuple[PluginStatus, ...]:
+        """Reload every plugin that is active or failed, one after the other; what came of each is in its status."""
+        for slot in list(self._slots.values()):
+            if slot.lifecycle.state in (PluginState.ACTIVE, PluginState.FAILED) and slot.spec.instance is None:
+                await self._reloader.attempt(slot, "operator")
+        return self.list()
+
+    # --- one of them -------------------------------------------------------------------------------------
 
     async def start(self, plugin_id: str) -> PluginStatus:
         """Bring a plugin from unloaded or failed to active; one that is active stays as it is.
@@ -151,165 +145,129 @@ class Manager:
         slot = self._slot(plugin_id)
         async with slot.operating:
             if slot.lifecycle.state is not PluginState.ACTIVE:
-                await self._load(slot)
+                await self._starter.by_hand(slot)
             return self._status(slot)
 
-    async def stop(self, plugin_id: str) -> PluginStatus:
-        """Bring a plugin to unloaded; its place is kept."""
+    async def stop(self, plugin_id: str, *, cascade: bool = False) -> PluginStatus:
+        """Bring a plugin to unloaded; its place is kept.
+
+        Args:
+            plugin_id: Which.
+            cascade: Stop those that need it, too, before it.
+
+        Raises:
+            PluginNeeded: Others need it.
+        """
         slot = self._slot(plugin_id)
-        async with slot.operating:
-            if slot.lifecycle.state is not PluginState.UNLOADED:
-                await self._unload(slot, "stopped by an operator")
-            return self._status(slot)
+        for dependent in self._starter.needing(slot, cascade=cascade):
+            await self._starter.stop(dependent, f"stopped with {plugin_id!r}, which it needs")
+        await self._starter.stop(slot, "stopped by an operator")
+        return self._status(slot)
 
     async def restart(self, plugin_id: str) -> PluginStatus:
-        """Stop a plugin and start it anew."""
+        """Stop a plugin and start it anew, from its file where it has one; those that need it stay.
+
+        Raises:
+            PluginStartFailed: It did not start again.
+        """
         slot = self._slot(plugin_id)
         async with slot.operating:
             if slot.lifecycle.state is not PluginState.UNLOADED:
-                await self._unload(slot, "restarting")
-            await self._load(slot)
+                await self._operations.unload(slot, "restarting")
+            await self._starter.by_hand(slot)
             return self._status(slot)
 
-    async def remove(self, plugin_id: str) -> None:
-        """Unload a plugin and forget it."""
-        await self.stop(plugin_id)
-        del self._slots[plugin_id]
+    async def reload(self, plugin_id: str, trigger: str = "operator") -> PluginStatus:
+        """Put a new generation in the place of the one that serves; one that is failed or unloaded is started.
 
-    # --- switching ---------------------------------------------------------------------------------------
+        The code is read anew where the plugin comes from a file or package of its own; otherwise the same class is
+        instantiated anew. Returns when the new generation serves; calls on the old one go on.
 
-    async def enable(self, plugin_id: str) -> PluginStatus:
-        """Put a plugin into its kind's chain, loading it where it is not loaded; kept over restarts."""
-        return await self._switch(plugin_id, enabled=True)
+        Args:
+            plugin_id: Which.
+            trigger: ``operator``, or ``file``: then files that are what serves already change nothing, and what an
+                operator stopped stays so.
 
-    async def disable(self, plugin_id: str) -> PluginStatus:
-        """Take a plugin out of its kind's chain; it stays active. Kept over restarts."""
-        return await self._switch(plugin_id, enabled=False)
-
-    async def set_priority(self, plugin_id: str, priority: int) -> PluginStatus:
-        """Move a plugin within its kind's chain: higher runs earlier. Kept over restarts."""
+        Raises:
+            PluginReloadFailed: The old generation serves on; why is in the message and in `last_reload`.
+            PluginStartFailed: It was not active, and did not start.
+            NotReloadable: The program gave this very object.
+        """
         slot = self._slot(plugin_id)
-        async with slot.operating:
-            await self._override(slot, "priority", priority)
-            if slot.plugin is not None and slot.lifecycle.state is PluginState.ACTIVE:
-                self._registry.update(plugin_id, priority=priority)
-            return self._status(slot)
+        await self._reloader.request(slot, trigger)
+        return self._status(slot)
 
-    async def reset(self, plugin_id: str) -> PluginStatus:
-        """Forget what operators changed: the configuration holds again."""
+    def start_soon(self, plugin_id: str) -> None:
+        """Have a plugin started without waiting for it."""
+        self._starter.soon(self._slot(plugin_id))
+
+    def reload_soon(self, plugin_id: str) -> None:
+        """Have a plugin reloaded since its files may have changed, without waiting for it."""
+        self._reloader.queue(self._slot(plugin_id), "file")
+
+    async def remove(self, plugin_id: str, *, cascade: bool = False) -> None:
+        """Unload a plugin and forget it, with what operators changed.
+
+        A file of a directory is not touched: when it changes, or the host starts again, its plugin comes back.
+
+        Raises:
+            DeclaredInFile: The configuration file names it.
+            PluginNeeded: Others need it.
+        """
         slot = self._slot(plugin_id)
+        if slot.spec.declared_in:
+            raise DeclaredInFile(plugin_id, slot.spec.declared_in)
+        await self.stop(plugin_id, cascade=cascade)
         async with slot.operating:
+            self._starter.supervision.forget(slot)
             await self._overrides.reset_override(plugin_id, None)
-            slot.overrides.clear()
-            if slot.lifecycle.state is PluginState.ACTIVE:
-                self._registry.update(plugin_id, enabled=slot.enabled, priority=slot.priority)
-            return self._status(slot)
+            if slot.code is not None:
+                slot.code.release()
+            if self._slots.get(plugin_id) is slot:
+                del self._slots[plugin_id]
 
-    async def _switch(self, plugin_id: str, *, enabled: bool) -> PluginStatus:
+    async def report_failure(self, plugin_id: str, reason: str) -> PluginStatus:
+        """Take an active plugin that was found not to work out of service, for example by its health checks.
+
+        Its calls are drained and it is stopped; the supervisor decides whether and when it is started again.
+        """
         slot = self._slot(plugin_id)
-        async with slot.operating:
-            await self._override(slot, "enabled", enabled)
-            if slot.lifecycle.state is PluginState.ACTIVE:
-                self._registry.update(plugin_id, enabled=enabled)
-            elif enabled and not slot.spec.unavailable:
-                await self._load(slot)
-            elif not slot.spec.unavailable and slot.lifecycle.state is PluginState.UNLOADED:
-                slot.lifecycle.reason = "disabled"
-            return self._status(slot)
+        await self._starter.report(slot, reason)
+        return self._status(slot)
 
-    async def _override(self, slot: Slot, field: str, value: Json) -> None:
-        await self._overrides.set_override(slot.spec.id, field, value)
-        slot.overrides[field] = value
+    # --- new ones ----------------------------------------------------------------------------------------
 
-    # --- the steps ---------------------------------------------------------------------------------------
+    async def load_path(
+        self, path: Path, *, id: str | None = None, configuration: Mapping[str, Json] | None = None
+    ) -> PluginStatus:
+        """Take a plugin in from a file or package, and start it; one that is here already is reloaded.
 
-    async def _load(self, slot: Slot) -> None:
-        if slot.spec.unavailable:
-            raise PluginStartFailed(slot.spec.id, slot.spec.unavailable)
-        slot.lifecycle.to(PluginState.LOADING)
-        try:
-            slot.plugin = plugin = self._make(slot)
-            context = self._make_context(slot.spec.id, plugin.config)
-            limit = self._settings.start_timeout_seconds
-            await call_hook(plugin, "start", context, limit=limit, offload=self._offload)
-        except BaseException as error:
-            slot.lifecycle.to(PluginState.FAILED, _reason(error))
-            if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-                raise
-            raise PluginStartFailed(slot.spec.id, _reason(error)) from error
-        slot.generation += 1
-        self._registry.register(
-            plugin,
-            id=slot.spec.id,
-            enabled=slot.enabled,
-            priority=slot.priority,
-            generation=slot.generation,
-            limit=self._limit(slot.spec, plugin),
-            on_error=slot.spec.on_error,
+        Raises:
+            PathNotAllowed: It is neither in a plugin directory nor allowed by `plugins.paths`.
+            PluginStartFailed, PluginReloadFailed: Why it does not serve.
+        """
+        real = self._doors.check_path(path)
+        known = self.find_path(real)
+        if known:
+            return await self.reload(id if id in known else known[0])
+        spec = PluginSpec(
+            id=id or real.stem, type=real.stem, source="hand", path=real, configuration=configuration or {}
         )
-        slot.lifecycle.to(PluginState.ACTIVE)
+        self.add(spec)
+        return await self.start(spec.id)
 
-    def _make(self, slot: Slot) -> Plugin[Any]:
-        spec = slot.spec
-        if spec.instance is not None:
-            check_plugin_class(type(spec.instance))
-            return spec.instance
-        slot.cls = cls = check_plugin_class(spec.cls or self._find_type(spec.type))
-        found = kind_name(kind_of(cls))
-        if spec.kind is not None and found != spec.kind:
-            raise InvalidMetadata(cls.__qualname__, f"it is a {found}, but is configured as a {spec.kind}")
-        plugin = cls.__new__(cls)
-        plugin.id = spec.id
-        plugin.config = read_configuration(spec.id, cls, spec.configuration)
-        plugin.__init__()
-        return plugin
+    async def load_reference(
+        self, reference: str, *, id: str | None = None, configuration: Mapping[str, Json] | None = None
+    ) -> PluginStatus:
+        """Take a plugin in by ``module:Class``, and start it.
 
-    def _limit(self, spec: PluginSpec, plugin: Plugin[Any]) -> float | None:
-        if spec.limit is None and isinstance(plugin, Runner):
-            return None  # a runner has the task's deadline
-        return spec.limit or self._settings.call_timeout_seconds
-
-    async def _unload(self, slot: Slot, reason: str) -> None:
-        slot.lifecycle.to(PluginState.UNLOADING, reason)
-        plugin = slot.plugin
-        if plugin is not None:
-            self._registry.unregister(Plugin, slot.spec.id)
-            limit = self._settings.stop_timeout_seconds
-            try:
-                await call_hook(plugin, "stop", limit=limit, offload=self._offload)
-            except Exception as error:
-                reason = f"{reason}; its stop failed and was forced: {_reason(error)}"
-        slot.plugin = slot.spec.instance
-        slot.lifecycle.to(PluginState.UNLOADED, reason)
-
-    # --- helpers of this class ---------------------------------------------------------------------------
-
-    def _slot(self, plugin_id: str) -> Slot:
-        try:
-            return self._slots[plugin_id]
-        except KeyError:
-            raise UnknownPlugin(plugin_id, self._slots) from None
-
-    def _status(self, slot: Slot) -> PluginStatus:
-        active = slot.lifecycle.state is PluginState.ACTIVE
-        return slot.status(self._registry.entry(slot.spec.id).stats.snapshot() if active else NO_CALLS)
-
-
-def read_configuration(plugin_id: str, cls: type[Plugin[Any]], configuration: Mapping[str, Any]) -> BaseModel:
-    """Read a plugin's configuration with its own model.
-
-    Raises:
-        PluginMisconfigured: It does not fit; every error is named with its path.
-    """
-    try:
-        return cls.Config.model_validate(configuration)
-    except ValidationError as error:
-        problems = [Problem(str(each["msg"]), pointer(*each["loc"])) for each in error.errors(include_url=False)]
-        listing = "; ".join(f"{problem.pointer or '/'}: {problem.message}" for problem in problems)
-        raise PluginMisconfigured(f"The configuration of {plugin_id!r} does not fit: {listing}") from None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, HotplaneError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        Raises:
+            ReferenceNotAllowed: `plugins.paths` does not allow its module.
+            PluginStartFailed: Why it does not serve.
+        """
+        self._doors.check_reference(reference)
+        spec = PluginSpec(
+            id=id or reference.partition(":")[2], type=reference, source="hand", configuration=configuration or {}
+        )
+        self.add(spec)
+        return await self.start(spec.id)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from hotplane.host.checks import Answer, Probe
 from hotplane.host.evidence import Evidence
 from hotplane.host.health_record import HealthRecord, Turn
-from hotplane.host.health_report import CheckResult, HealthReport, HealthState, worse
+from hotplane.host.health_report import CheckResult, HealthChange, HealthReport, HealthState, worse
 from hotplane.host.health_settings import HealthSettings
 from hotplane.host.hooks import has_hook
 from hotplane.plugins import Clock, Plugin
@@ -38,7 +38,12 @@ class HealthTarget(Protocol):
 
     @property
     def stats(self) -> PluginStats:
-        """Its counters; each instance that comes to serve has its own, which tells it from the one before."""
+        """Its counters, which the generations of one version share."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Its number; with the counters it tells an instance from the one before."""
         ...
 
 
@@ -53,6 +58,7 @@ class Surroundings:
     """Notices whether instances were replaced meanwhile."""
     on_turn: Callable[[str, Turn, str], None]
     """Told of a plugin's id, what an observation led to, and why."""
+    on_change: Callable[[HealthChange], None]
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class _Instance:
     """What belongs to the instance that serves. Of the plugin itself nothing is kept, or it could not be collected."""
 
     stats: PluginStats
+    generation: int
     probe: Probe
     evidence: Evidence
     checking: asyncio.Task[None] | None = None
@@ -81,17 +88,18 @@ class Observed:
         """What the observations come to."""
         return self._record.state
 
-    def serves(self, stats: PluginStats) -> bool:
-        """Tell whether the instance with these counters is the one under observation."""
-        return self._instance is not None and self._instance.stats is stats
+    def serves(self, target: HealthTarget) -> bool:
+        """Tell whether this instance is the one under observation."""
+        known = self._instance
+        return known is not None and known.stats is target.stats and known.generation == target.generation
 
-    def take(self, stats: PluginStats) -> None:
+    def take(self, target: HealthTarget) -> None:
         """Begin to observe an instance; the check of the one before is given up."""
         self.leave()
         settings = self._around.settings
         probe = Probe(self._around.offload, settings.timeout_seconds)
-        evidence = Evidence(settings.passive, stats, self._around.clock.monotonic())
-        self._instance = _Instance(stats, probe, evidence)
+        evidence = Evidence(settings.passive, target.stats, self._around.clock.monotonic())
+        self._instance = _Instance(target.stats, target.generation, probe, evidence)
         self.gone_since = None
         self._record.renew()
 
@@ -143,7 +151,18 @@ class Observed:
         """Add what the calls say, and tell what the observation led to."""
         status, sentence = instance.evidence.look(self._around.clock.monotonic())
         result = worse(result, status, sentence)
+        before = self._record.state
         turn = self._record.observe(result)
+        if self.state is not before:
+            self._around.on_change(
+                HealthChange(
+                    plugin_id=self.plugin_id,
+                    before=before,
+                    after=self.state,
+                    reason=result.message,
+                    at=self._record.since,
+                )
+            )
         if turn is not None:
             self._around.on_turn(self.plugin_id, turn, f"{self._record.failures} times in a row; {result.message}")
 

@@ -15,7 +15,7 @@ from hotplane.errors import InvalidMetadata, ReferenceNotAllowed
 from hotplane.plugins import Plugin
 from hotplane.plugins.base import check_plugin_class
 
-__all__ = ["is_reference", "load_reference"]
+__all__ = ["is_reference", "load_reference", "module_allowed"]
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -37,7 +37,7 @@ def load_reference(reference: str, allowed: Sequence[str]) -> type[Plugin[Any]]:
         InvalidMetadata: The import failed, or what it found is not a plugin class.
     """
     module_name, _, class_name = reference.partition(":")
-    if not any(_matches(module_name, pattern) for pattern in allowed):
+    if not module_allowed(module_name, allowed):
         raise ReferenceNotAllowed(reference, allowed)
     try:
         module = import_module(module_name)
@@ -51,5 +51,8 @@ def load_reference(reference: str, allowed: Sequence[str]) -> type[Plugin[Any]]:
     return check_plugin_class(found)
 
 
-def _matches(module: str, pattern: str) -> bool:
-    return fnmatchcase(module, pattern) or module == pattern or module.startswith(pattern + ".")
+def module_allowed(module: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a pattern allows a module; one without a wildcard allows what is below it, too."""
+    return any(
+        fnmatchcase(module, pattern) or module == pattern or module.startswith(pattern + ".") for pattern in patterns
+    )

@@ -31,9 +31,11 @@ class RestartSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: RestartType = RestartType.PERMANENT
+    """Which ends are followed by a restart: every end that nobody asked for, crashes only, or none."""
     max_restarts: Annotated[int, Field(ge=0, le=1000)] = 5
     """Restarts inside the window; the next failure inside it is the last."""
     window_seconds: Seconds = 600.0
+    """The time in which restarts and failures are counted."""
     delay_seconds: Seconds = 1.0
     """Before the first restart; doubles with each further one."""
     max_delay_seconds: Seconds = 60.0

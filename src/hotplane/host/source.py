@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Source:
     """Bytes, all files together."""
     mtime: float
     """Seconds since the epoch, of the newest file."""
+
+    @property
+    def modified_at(self) -> datetime:
+        """The time of the newest file, aware, in UTC."""
+        return datetime.fromtimestamp(self.mtime, UTC)
 
     def changed_on_disk(self) -> bool:
         """Tell whether the files are no longer what was read; costs as much as reading them."""

@@ -34,15 +34,18 @@ _LOOP_MODULES = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.run
 
 
 class WatchdogSettings(BaseModel):
-    """When the loop counts as blocked."""
+    """When the event loop counts as blocked: then the log names the plugin, with its stack."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
+    """Whether a thread watches the event loop."""
     threshold_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Seconds without an answer of the loop."""
     interval_seconds: Annotated[float, Field(ge=0.01, le=60)] = 0.25
     """Between two questions to the loop; a blockage is noticed after at most threshold + interval."""
     history: Annotated[int, Field(ge=1, le=1000)] = 20
+    """The latest blockages that are kept."""
 
 
 class Blockage(Struct, frozen=True, kw_only=True):

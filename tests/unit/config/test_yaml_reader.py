@@ -6,7 +6,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hotplane.config.document import MAX_NODES
@@ -71,6 +71,8 @@ def test_what_a_yaml_writer_writes_is_read_back(value: object):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+@example("20000000000000000000")
+@example("-.inf")
 def test_a_plain_scalar_agrees_with_the_file_reader(text: str):
     """A value of the environment means what it would mean in a file, where a file can hold it plainly."""
     if plain_scalar(text) != text:

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from hotplane.errors import DuplicatePlugin, IllegalTransition, PluginStartFailed, UnknownPlugin, UnknownType
-from hotplane.host import HostSettings, Manager, PluginSpec, Transition
+from hotplane.host import HostSettings, Manager, PluginNews, PluginSpec, Reload, Transition
 from hotplane.log import get_logger
 from hotplane.plugins import Config, Plugin, PluginContext, Validator
 from hotplane.programs import DaemonThreads
@@ -59,15 +59,24 @@ class House:
         self.registry = Registry(offload=self.threads.call)
         self.memory = Memory()
         self.steps: list[Transition] = []
+        self.reloads: list[Reload] = []
         self.manager = Manager(
             self.registry,
             find_type=self.find,
             make_context=self.context,
             overrides=self.memory,
             offload=self.threads.call,
-            settings=HostSettings(**{"start_timeout_seconds": 5, "stop_timeout_seconds": 5, **limits}),
-            on_transition=self.steps.append,
+            settings=HostSettings.model_validate({"start_timeout_seconds": 5, "stop_timeout_seconds": 5, **limits}),
+            host_version="0.1",
+            clock=Clock(),
+            on_news=self.note,
         )
+
+    def note(self, news: PluginNews) -> None:
+        if isinstance(news, Transition):
+            self.steps.append(news)
+        elif isinstance(news, Reload):
+            self.reloads.append(news)
 
     def find(self, name: str) -> type[Plugin[Any]]:
         if name not in self.types:

@@ -1,0 +1,147 @@
+"""What operators change on plugins that are there, kept over restarts: enabled, priority, configuration.
+
+Imports only `plugins`, `registry`, `records`, `errors` and its own room; storage comes as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from hotplane.errors import ConfigurationError, PluginMisconfigured
+from hotplane.host.hooks import has_hook
+from hotplane.host.instances import Instances, read_configuration
+from hotplane.host.operations import Operations
+from hotplane.host.reload import Reloader
+from hotplane.host.slot import Slot
+from hotplane.host.starting import Starter
+from hotplane.host.status import PluginStatus
+from hotplane.host.table import PluginTable
+from hotplane.plugins import Plugin
+from hotplane.records import PluginState
+from hotplane.values import Json
+
+__all__ = ["Overrides", "Switchboard"]
+
+
+class Overrides(Protocol):
+    """Where changes of an operator are kept, per plugin and field."""
+
+    async def set_override(self, plugin_id: str, field: str, value: Json) -> None:
+        """Keep a value over restarts."""
+        ...
+
+    async def reset_override(self, plugin_id: str, field: str | None) -> None:
+        """Forget one field's value, or all."""
+        ...
+
+
+class Switchboard(PluginTable):
+    """The plugins, and what can be changed on each. The manager sets the parts it works with."""
+
+    _overrides: Overrides
+    _instances: Instances
+    _operations: Operations
+    _reloader: Reloader
+    _starter: Starter
+
+    async def enable(self, plugin_id: str) -> PluginStatus:
+        """Put a plugin into its kind's chain, loading it where it is not loaded; kept over restarts.
+
+        Raises:
+            PluginStartFailed: It is enabled, but did not start.
+        """
+        slot = self._slot(plugin_id)
+        async with slot.operating:
+            await self._override(slot, "enabled", True)
+            if slot.lifecycle.state is PluginState.ACTIVE:
+                self._registry.update(plugin_id, enabled=True)
+            elif not slot.spec.unavailable:
+                await self._starter.by_hand(slot)
+            return self._status(slot)
+
+    async def disable(self, plugin_id: str, *, cascade: bool = False) -> PluginStatus:
+        """Take a plugin out of its kind's chain; it stays active. Kept over restarts.
+
+        Args:
+            plugin_id: Which.
+            cascade: Disable those that need it, too, before it.
+
+        Raises:
+            PluginNeeded: Others need it.
+        """
+        slot = self._slot(plugin_id)
+        for each in (*self._starter.needing(slot, cascade=cascade), slot):
+            async with each.operating:
+                await self._override(each, "enabled", False)
+                self._disable(each)
+        return self._status(slot)
+
+    def _disable(self, slot: Slot) -> None:
+        if slot.lifecycle.state is PluginState.ACTIVE:
+            self._registry.update(slot.spec.id, enabled=False)
+        elif slot.lifecycle.state is PluginState.UNLOADED and not slot.spec.unavailable:
+            slot.lifecycle.reason = "disabled"
+        elif slot.lifecycle.state is PluginState.FAILED:
+            self._starter.supervision.cancel(slot)
+
+    async def set_priority(self, plugin_id: str, priority: int) -> PluginStatus:
+        """Move a plugin within its kind's chain: higher runs earlier. Kept over restarts."""
+        slot = self._slot(plugin_id)
+        async with slot.operating:
+            await self._override(slot, "priority", priority)
+            if slot.lifecycle.state is PluginState.ACTIVE:
+                self._registry.update(plugin_id, priority=priority)
+            return self._status(slot)
+
+    async def reconfigure(self, plugin_id: str, configuration: Mapping[str, Json]) -> PluginStatus:
+        """Give a plugin another configuration, by its own hook or by a new generation of the same class.
+
+        A plugin that is not active has it from its next start on. Kept over restarts.
+
+        Raises:
+            ConfigurationError: It does not fit; every problem is named with its pointer. Nothing has changed.
+            PluginMisconfigured: The plugin itself refused it.
+            PluginReloadFailed: The new generation did not come up; the old one serves on as before.
+            NotReloadable: The program gave this very object, and it has no hook for it.
+        """
+        slot = self._slot(plugin_id)
+        async with slot.operating:
+            await self._apply(slot, configuration)
+            await self._override(slot, "configuration", dict(configuration))
+            return self._status(slot)
+
+    async def reset(self, plugin_id: str) -> PluginStatus:
+        """Forget what operators changed: the configuration file holds again.
+
+        Raises:
+            PluginReloadFailed, PluginMisconfigured: The file's configuration does not work; all stays as it is.
+        """
+        slot = self._slot(plugin_id)
+        async with slot.operating:
+            if "configuration" in slot.overrides:
+                await self._apply(slot, slot.spec.configuration)
+            await self._overrides.reset_override(plugin_id, None)
+            slot.overrides.clear()
+            if slot.lifecycle.state is PluginState.ACTIVE:
+                self._registry.update(plugin_id, enabled=slot.enabled, priority=slot.priority)
+            return self._status(slot)
+
+    async def _apply(self, slot: Slot, configuration: Mapping[str, Any]) -> None:
+        if slot.code is None:
+            slot.code = await self._operations.code_of(slot)
+        try:
+            config = read_configuration(slot.spec.id, slot.code.cls, configuration)
+        except PluginMisconfigured as error:
+            raise cast("ConfigurationError", error.__cause__) from None
+        if slot.lifecycle.state is not PluginState.ACTIVE:
+            return
+        plugin = cast("Plugin[Any]", slot.plugin)
+        if has_hook(plugin, "reconfigure"):
+            await self._instances.reconfigure(plugin, config)
+        else:
+            await self._reloader.replace(slot, configuration)
+
+    async def _override(self, slot: Slot, field: str, value: Json) -> None:
+        await self._overrides.set_override(slot.spec.id, field, value)
+        slot.overrides[field] = value

@@ -1,0 +1,165 @@
+"""A host's plugins as a whole: found, taken in, started, followed, and ended. What `app` has of them.
+
+Imports `config`, `specs`, `host`, `registry` and what plugins are given; `app` alone uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from hotplane.config import HotplaneConfig
+from hotplane.host import (
+    Doors,
+    Manager,
+    Overrides,
+    Oversight,
+    PluginNews,
+    PluginSpec,
+    Refreshed,
+    Reload,
+    Transition,
+)
+from hotplane.host.directories import Directories
+from hotplane.host.refresh import refresh
+from hotplane.plugins import Clock, Logger, Plugin, PluginContext
+from hotplane.registry import Offload, Registry
+from hotplane.specs import TypeFinder, host_settings, local_spec, scan, specs_of
+from hotplane.values import Json
+from hotplane.version import __version__
+
+__all__ = ["KeptOverrides", "Plugging"]
+
+
+class KeptOverrides(Overrides, Protocol):
+    """The store, as far as plugins are concerned."""
+
+    async def overrides(self) -> dict[str, dict[str, Json]]:
+        """Return what is overridden, by plugin id and field."""
+        ...
+
+
+class Plugging:
+    """Brings a host's plugins up and down.
+
+    Args:
+        config: The host's configuration.
+        file: Where it was written, for messages.
+        store: What operators changed.
+        registry: Where active plugins are plugged in.
+        make_context: Makes a plugin's context.
+        offload: Runs imports, sync hooks and scans.
+        clock: Of restarts.
+        log: Told of every step.
+    """
+
+    def __init__(
+        self,
+        config: HotplaneConfig,
+        file: str,
+        *,
+        store: KeptOverrides,
+        registry: Registry,
+        make_context: Callable[[str, BaseModel], PluginContext],
+        offload: Offload,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._config = config
+        self._file = file
+        self._store = store
+        self._log = log
+        self._types = TypeFinder(config.plugins.paths)
+        doors = Doors([Path(directory) for directory in config.plugins.directories], config.plugins.paths)
+        self.manager = Manager(
+            registry,
+            find_type=self._types.find,
+            make_context=make_context,
+            overrides=store,
+            offload=offload,
+            settings=host_settings(config.plugins),
+            host_version=__version__,
+            clock=clock,
+            restart=config.plugins.restart,
+            doors=doors,
+            on_news=self._tell,
+        )
+        self.oversight = Oversight(
+            registry, self.manager, health=config.health, watchdog=config.watchdog, clock=clock, offload=offload
+        )
+        self._directories = Directories(
+            self.manager,
+            doors.directories,
+            scan=partial(scan, config),
+            overrides=store.overrides,
+            offload=offload,
+            log=log,
+        )
+
+    async def start(self, local: Plugin[Any], registered: Iterable[PluginSpec]) -> None:
+        """Take everything in and start what is wanted.
+
+        Args:
+            local: The host's own runner, which is there whatever the configuration says.
+            registered: What the embedding program gave.
+
+        Raises:
+            PluginStartFailed: A plugin marked `required` did not start.
+        """
+        overrides = await self._store.overrides()
+        self.manager.add(local_spec(local), overrides.get("local"))
+        if self._config.plugins.enabled:
+            await self._take_in(registered, overrides)
+        await self.manager.start_all()
+        self.oversight.start()
+        settings = self._config.plugins
+        if settings.enabled and settings.directories and settings.watch:
+            self._directories.watch(polling=settings.watch == "polling", debounce_ms=settings.watch_debounce_ms)
+
+    async def stop(self) -> None:
+        """Follow the directories no more, and unload everything."""
+        await self._directories.stop()
+        await self.oversight.stop()
+        await self.manager.stop_all()
+
+    async def refresh(self) -> tuple[Refreshed, ...]:
+        """Look at every directory again, and reload every plugin whose files have changed.
+
+        Returns:
+            What came of each plugin that is loaded from files.
+        """
+        return await refresh(self.manager, self._directories if self._config.plugins.enabled else None)
+
+    async def _take_in(self, registered: Iterable[PluginSpec], overrides: Mapping[str, Mapping[str, Json]]) -> None:
+        discovery = await self._directories.look()
+        self._types.learn(discovery)
+        for spec in (*specs_of(self._config, discovery, self._file), *registered):
+            self.manager.add(spec, overrides.get(spec.id))
+
+    def _tell(self, news: PluginNews) -> None:
+        self.oversight.metrics.observe()  # what serves for less than the time between two scrapes counts, too
+        if isinstance(news, Reload):
+            self._tell_reload(news)
+        elif isinstance(news, Transition):
+            self._tell_step(news)
+
+    def _tell_step(self, step: Transition) -> None:
+        level = self._log.warning if step.after == "failed" else self._log.info
+        level("plugin." + step.after, plugin=step.plugin_id, before=str(step.before), reason=step.reason or None)
+
+    def _tell_reload(self, reload: Reload) -> None:
+        level = self._log.warning if reload.outcome == "failed" or reload.abandoned else self._log.info
+        level(
+            f"plugin.reload-{reload.outcome}",
+            plugin=reload.plugin_id,
+            generation=reload.generation,
+            version=reload.version,
+            trigger=reload.trigger,
+            duration_ms=round(reload.duration_ms, 1),
+            reason=reload.reason or None,
+            abandoned=reload.abandoned or None,
+        )
