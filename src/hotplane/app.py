@@ -14,16 +14,19 @@ from pydantic import BaseModel
 
 from hotplane.builtin.runners.local import LocalRunner
 from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, load_config
-from hotplane.errors import ConfigurationError, ShuttingDown, UnknownType
+from hotplane.errors import ConfigurationError, ShuttingDown
 from hotplane.events import Announcer
 from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
-from hotplane.host import HostSettings, Manager, PluginSpec, PluginStatus, Transition
+from hotplane.forwarding import Forwarding
+from hotplane.host import Manager, Oversight, PluginSpec, PluginStatus, Refreshed, SystemStatus
+from hotplane.host.health_report import summarize
 from hotplane.log import get_logger
-from hotplane.plugins import Plugin, PluginContext, Runner
+from hotplane.plugging import Plugging
+from hotplane.plugins import Plugin, PluginContext
 from hotplane.programs import DaemonThreads, Programs, add_paths
 from hotplane.records import Execution, now
 from hotplane.registry import Registry
-from hotplane.specs import TypeFinder, local_spec, specs_of
+from hotplane.specs import route_of
 from hotplane.storage import Store
 from hotplane.values import Json
 from hotplane.version import __version__
@@ -31,6 +34,8 @@ from hotplane.version import __version__
 __all__ = ["Hotplane"]
 
 C = TypeVar("C", bound="type[Plugin[Any]]")
+
+_PLUGIN_THREADS = 8
 
 
 class SystemClock:
@@ -62,14 +67,21 @@ class Hotplane:
             queue_limit=self.config.programs.queue_limit,
         )
         self._programs = Programs(self.config.programs, self._threads)
+        # Stuck programs must not keep plugins from being mended, so plugins have threads of their own.
+        self._plugin_threads = DaemonThreads(
+            max_threads=_PLUGIN_THREADS,
+            max_stuck=self.config.programs.max_stuck,
+            queue_limit=self.config.programs.queue_limit,
+            name="hotplane-plugin",
+        )
         self._local = LocalRunner()
         self._local.programs = self._programs
-        self._types = TypeFinder(self.config.plugins.paths)
+        self._primary = route_of(self.config)[0]
         self._store: Store | None = None
         self._registered: list[PluginSpec] = []
         self._started_at = time.monotonic()
         self._running = False
-        self.registry = Registry(offload=self._threads.call)
+        self.registry = Registry(offload=self._plugin_threads.call)
 
     @classmethod
     def from_config(
@@ -184,50 +196,55 @@ class Hotplane:
         self._log.info("host.started", version=__version__, store=self.store.url, tasks=len(self.tasks.list()))
 
     async def _assemble(self, store: Store) -> None:
-        settings = self.config.plugins
         self._announcer = Announcer(self.registry, log=self._log)
-        self.plugins = Manager(
-            self.registry,
-            find_type=self._types.find,
+        self._plugging = Plugging(
+            self.config,
+            str(self._loaded.file or "the configuration"),
+            store=store,
+            registry=self.registry,
             make_context=self._context,
-            overrides=store,
-            offload=self._threads.call,
-            settings=HostSettings(
-                start_timeout_seconds=settings.start_timeout_seconds,
-                stop_timeout_seconds=settings.stop_timeout_seconds,
-                call_timeout_seconds=settings.call_timeout_ms / 1e3,
-            ),
-            on_transition=self._on_transition,
+            offload=self._plugin_threads.call,
+            clock=SystemClock(),
+            log=self._log,
         )
+        self.plugins: Manager = self._plugging.manager
+        self.oversight: Oversight = self._plugging.oversight
+        forwarding = Forwarding(
+            self.config,
+            registry=self.registry,
+            plugins=self.plugins.list,
+            local=self._local,
+            offload=self._plugin_threads.call,
+            log=self._log,
+        )
+        self.routes = forwarding.routes
         self.tasks = TaskTable(
-            check_program=self._local.prepare,
-            check_route=self._check_route,
+            default_route=forwarding.default,
+            check_program=forwarding.check_program,
+            check_route=forwarding.check_route,
             store=store,
             file=str(self._loaded.file or "the configuration"),
             announce=self._announcer.announce,
         )
         self._pipeline = Pipeline(
             registry=self.registry,
+            routes=self.routes,
             store=store,
             settings=ExecutionSettings(max_in_flight=self.config.server.max_in_flight),
             announce=self._announcer.announce,
         )
-        await self._load_plugins(await store.overrides())
-        await self._take_tasks_in(store)
+        try:
+            await self._plugging.start(self._local, self._registered)
+            await self._take_tasks_in(store)
+        except BaseException:
+            await self._plugging.stop()
+            raise
         self._announcer.start()
-
-    async def _load_plugins(self, overrides: Mapping[str, Mapping[str, Json]]) -> None:
-        self.plugins.add(local_spec(self._local), overrides.get("local"))
-        if self.config.plugins.enabled:
-            for spec in (*specs_of(self.config), *self._registered):
-                self.plugins.add(spec, overrides.get(spec.id))
-        await self.plugins.start_all()
 
     async def _take_tasks_in(self, store: Store) -> None:
         declared = [entry.to_task() for entry in self.config.tasks]
         problems = await self.tasks.declare(declared)
         if problems:
-            await self.plugins.stop_all()
             raise ConfigurationError([self._loaded.problem(each.message, each.pointer) for each in problems])
         await self.tasks.restore(await store.list_tasks())
 
@@ -244,8 +261,9 @@ class Hotplane:
         ends_at = time.monotonic() + grace
         await self._pipeline.close(grace)
         await self._announcer.stop(max(0.1, ends_at - time.monotonic()))
-        await self.plugins.stop_all()
+        await self._plugging.stop()
         self._programs.close()
+        self._plugin_threads.close()
         await self.store.close(max(1.0, ends_at - time.monotonic()))
         self._log.info("host.stopped", executions=sum(self._pipeline.counts.values()))
 
@@ -286,6 +304,14 @@ class Hotplane:
             raise ShuttingDown
         return await self._pipeline.execute(self.tasks.plan(task_id), input, expected=expected, id=id)
 
+    async def reload_plugins(self) -> tuple[Refreshed, ...]:
+        """Take in what is new in the plugin directories, and reload every plugin whose files have changed.
+
+        Returns:
+            What came of each plugin that is loaded from files; one that fails does not keep the others.
+        """
+        return await self._plugging.refresh()
+
     # --- looking -----------------------------------------------------------------------------------------
 
     @property
@@ -306,7 +332,28 @@ class Hotplane:
             reasons.append("the host is not running")
         if self._programs.stuck_threads >= self.config.programs.max_stuck:
             reasons.append(f"{self._programs.stuck_threads} threads hang in programs that overran their deadline")
+        if self._plugin_threads.stuck >= self.config.programs.max_stuck:
+            reasons.append(f"{self._plugin_threads.stuck} threads hang in plugins that overran their limit")
         return tuple(reasons)
+
+    def primary_available(self) -> bool:
+        """Tell whether the first runner of the default route is active, enabled and not unhealthy."""
+        primary = self._primary
+        entries = self.registry.entries() if self._running else ()
+        serves = any(entry.id == primary and entry.enabled and entry.active for entry in entries)
+        return serves and self.oversight.is_healthy(primary)
+
+    def status(self) -> SystemStatus:
+        """Return how the whole is, at a glance; it may be asked before the start and after the stop, too."""
+        return SystemStatus(
+            version=__version__,
+            running=self._running,
+            reasons=self.readiness(),
+            primary=self._primary,
+            primary_available=self.primary_available(),
+            plugins=self.plugins.list() if self._running else (),
+            health=self.oversight.health.summary() if self._running else summarize(()),
+        )
 
     def stats(self) -> dict[str, Json]:
         """Return what the host has done since it was started, and what it is doing."""
@@ -316,7 +363,7 @@ class Hotplane:
             "uptime_seconds": time.monotonic() - self._started_at,
             "executions": {str(status): count for status, count in self._pipeline.counts.items()},
             "in_flight": self._pipeline.in_flight,
-            "stuck_threads": self._programs.stuck_threads,
+            "stuck_threads": self._programs.stuck_threads + self._plugin_threads.stuck,
             "stuck_tasks": self._programs.stuck_tasks,
             "plugins": dict(states),
             "tasks": len(self.tasks.list()),
@@ -335,13 +382,3 @@ class Hotplane:
             storage=self.store.key_value(plugin_id),
             host_version=__version__,
         )
-
-    def _check_route(self, route: tuple[str, ...]) -> None:
-        runners = {runner.id for runner in self.registry.list(Runner, enabled_only=False)}
-        for name in route:
-            if name not in runners:
-                raise UnknownType(name, runners, what="runner")
-
-    def _on_transition(self, step: Transition) -> None:
-        level = self._log.warning if step.after == "failed" else self._log.info
-        level("plugin." + step.after, plugin=step.plugin_id, before=str(step.before), reason=step.reason or None)

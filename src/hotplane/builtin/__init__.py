@@ -1,6 +1,6 @@
 """The plugins that ship with Hotplane, imported one by one when they are asked for.
 
-Imports only `plugins`, `records`, `errors`, `values`, `identity`, `programs` and `network`.
+Imports only `plugins`, `records`, `errors`, `values`, `identity`, `programs`, `network` and `valkyrie`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ BUILTIN_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "local": "hotplane.builtin.runners.local:LocalRunner",
         "http": "hotplane.builtin.runners.http:HttpRunner",
+        "valkyrie": "hotplane.builtin.runners.valkyrie:ValkyrieRunner",
         "json-schema-validator": "hotplane.builtin.validators.json_schema:JsonSchemaValidator",
         "percentage-sampler": "hotplane.builtin.samplers.percentage:PercentageSampler",
         "time-based-sampler": "hotplane.builtin.samplers.time_based:TimeBasedSampler",
@@ -39,7 +40,6 @@ LATER_TYPES = frozenset(
         "latency-budget",
         "slack-webhook-handler",
         "teams-webhook-handler",
-        "valkyrie",
     }
 )
 """Types that a configuration may name already and that a later version ships."""

@@ -15,17 +15,17 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from hotplane.errors import InputRejected, Overloaded, ShuttingDown, StorageSlow, TaskNotRunnable
-from hotplane.execution.running import Outcome, attempt
+from hotplane.errors import InputRejected, Overloaded, ShuttingDown, StorageSlow
 from hotplane.execution.sampling import decide
 from hotplane.execution.settings import ExecutionSettings
 from hotplane.execution.tasks import Plan
 from hotplane.execution.telling import events_of
 from hotplane.execution.validation import judge
 from hotplane.identity import check_id, is_uuid7, new_id
-from hotplane.plugins import Runner, Sampler, Validator
+from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
 from hotplane.records import Event, Execution, ExecutionFailure, ExecutionStatus, now
 from hotplane.registry import Registry
+from hotplane.routing import Routes, Trail
 from hotplane.values import Json, checked_copy
 
 __all__ = ["ExecutionStore", "Pipeline"]
@@ -60,6 +60,7 @@ class Pipeline:
 
     Args:
         registry: The plugins.
+        routes: Who runs what.
         store: The records.
         settings: Limits.
         announce: Told of events after their commit.
@@ -69,11 +70,13 @@ class Pipeline:
         self,
         *,
         registry: Registry,
+        routes: Routes,
         store: ExecutionStore,
         settings: ExecutionSettings,
         announce: Callable[[Sequence[Event]], None],
     ) -> None:
         self._registry = registry
+        self._routes = routes
         self._store = store
         self._settings = settings
         self._announce = announce
@@ -102,7 +105,7 @@ class Pipeline:
         Raises:
             InputRejected: The input does not fit the schema; recorded, with the record's id.
             NotJson, InvalidId: The request cannot be recorded.
-            Overloaded, ShuttingDown, TaskNotRunnable: Nothing ran.
+            Unavailable: Nothing ran: overloaded, shutting down, or no runner could take it.
             StorageSlow, StorageError, StorageUnavailable: It ran, but its record is not (yet) stored.
         """
         self._admit()
@@ -170,10 +173,14 @@ class Pipeline:
 
     async def _run(self, plan: Plan, blank: Execution, admitted: float) -> Execution:
         deadline = plan.task.timeout_ms / 1e3 - (perf_counter() - admitted)
+        trail = Trail()
+        token = CURRENT_CALL.set(Call(execution_id=blank.id))
         try:
-            outcome = await self._first_runner(plan, blank.input, deadline)
+            outcome = await self._routes.route(plan.route).run(plan.task, blank.input, deadline, trail)
         except asyncio.CancelledError:
-            return self._cut_short(blank, admitted)
+            return self._cut_short(replace(blank, attempts=tuple(trail.attempts)), admitted)
+        finally:
+            CURRENT_CALL.reset(token)
         return replace(
             blank,
             status=outcome.status,
@@ -182,13 +189,6 @@ class Pipeline:
             attempts=outcome.attempts,
             latency_ms=(perf_counter() - admitted) * 1e3,
         )
-
-    async def _first_runner(self, plan: Plan, input: Json, deadline: float) -> Outcome:
-        wanted = plan.task.route[0]
-        for link in self._registry.chains[Runner].links:
-            if link.plugin_id == wanted:
-                return await attempt(link, plan.task, input, deadline)
-        raise TaskNotRunnable(plan.task.id, f"its runner {wanted!r} is not active.")
 
     def _cut_short(self, blank: Execution, admitted: float) -> Execution:
         """Return the record of a run that was cancelled, or raise on where nobody waits for it."""
@@ -215,11 +215,13 @@ class Pipeline:
         left = self._answer_due(plan, admitted) - self._margin * _COMMIT_SHARE - perf_counter()
         limit = max(left, _MIN_JUDGEMENT_SECONDS)
         try:
-            decision = await decide(self._registry.chains[Sampler], done, plan, limit)
+            with self._registry.lease(Sampler) as samplers:
+                decision = await decide(samplers, done, plan, limit)
             done = replace(done, sampling=decision)
             if not decision.sampled:
                 return done
-            results, valid = await judge(self._registry.chains[Validator], done, plan, limit)
+            with self._registry.lease(Validator) as validators:
+                results, valid = await judge(validators, done, plan, limit)
         except asyncio.CancelledError:
             return self._survive(done)
         return replace(done, validations=results, valid=valid)

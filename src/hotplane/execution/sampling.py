@@ -100,6 +100,7 @@ async def _vote(
             designated=designated,
             version=link.version,
             duration_ms=duration_ms,
+            metadata={"failed": True, "on_error": link.on_error or "open"},
         )
     return SamplerVote(
         sampler=link.plugin_id,

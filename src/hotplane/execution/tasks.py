@@ -35,10 +35,11 @@ class TaskStore(Protocol):
 class Plan:
     """A task ready to run: its schemas compiled, its totals counted since the host started."""
 
-    __slots__ = ("input_schema", "last_sample_at", "output_schema", "sampled", "task", "total")
+    __slots__ = ("input_schema", "last_sample_at", "output_schema", "route", "sampled", "task", "total")
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, default_route: tuple[str, ...] = ("local",)) -> None:
         self.task = task
+        self.route = task.route or default_route
         self.input_schema = _schema(task.input_schema, "input_schema")
         self.output_schema = _schema(task.output_schema, "output_schema")
         self.total = 0
@@ -73,7 +74,8 @@ class TaskTable:
     """The tasks, by id.
 
     Args:
-        check_program: Makes sure that a program can be run; raises an Invalid error otherwise.
+        default_route: The route of tasks that name none.
+        check_program: Makes sure that the runners of a route can run a program; raises an Invalid error otherwise.
         check_route: Makes sure that every runner of a route is known; raises an Invalid error otherwise.
         store: Keeps what the API makes.
         file: The configuration file's name, for messages.
@@ -83,12 +85,14 @@ class TaskTable:
     def __init__(
         self,
         *,
-        check_program: Callable[[str], Awaitable[object]],
+        default_route: tuple[str, ...] = ("local",),
+        check_program: Callable[[str, tuple[str, ...]], Awaitable[object]],
         check_route: Callable[[tuple[str, ...]], None],
         store: TaskStore,
         file: str = "the configuration file",
         announce: Callable[[Iterable[Event]], None] | None = None,
     ) -> None:
+        self._default_route = default_route
         self._check_program = check_program
         self._check_route = check_route
         self._store = store
@@ -216,9 +220,9 @@ class TaskTable:
 
     async def _compile(self, task: Task) -> Plan:
         check_id(task.id, "a task's id")
-        plan = Plan(task)
-        self._check_route(task.route)
-        await self._check_program(task.program)
+        plan = Plan(task, self._default_route)
+        self._check_route(plan.route)
+        await self._check_program(task.program, plan.route)
         return plan
 
     def _made_by_api(self, task: Task, plan: Plan | None, declared: Task | None, problem: str | None) -> _Entry:

@@ -56,7 +56,7 @@ async def _result(link: Link[Validator[Any]], execution: Execution, plan: Plan, 
     started = perf_counter()
     answer = await link.invoke(execution, context, limit=limit)
     if not isinstance(answer, ValidationResult):
-        answer = _not_judged(answer)
+        answer = _not_judged(answer, link)
     return replace(
         answer,
         validator=link.plugin_id,
@@ -66,8 +66,13 @@ async def _result(link: Link[Validator[Any]], execution: Execution, plan: Plan, 
     )
 
 
-def _not_judged(answer: object) -> ValidationResult:
-    if isinstance(answer, Failure):
-        return ValidationResult(valid=None, message=answer.reason, confidence=0.0)
-    message = f"it returned {type(answer).__name__}, not a ValidationResult"
-    return ValidationResult(valid=None, message=message, confidence=0.0)
+def _not_judged(answer: object, link: Link[Validator[Any]]) -> ValidationResult:
+    reason = answer.reason if isinstance(answer, Failure) else _nonsense(answer)
+    counts_as = link.on_error or "closed"
+    return ValidationResult(
+        valid=None, message=reason, confidence=0.0, metadata={"failed": True, "on_error": counts_as}
+    )
+
+
+def _nonsense(answer: object) -> str:
+    return f"it returned {type(answer).__name__}, not a ValidationResult"

@@ -19,6 +19,8 @@ plugins:
     endpoint: "tcp://localhost:8080"
     enable_fallback: true
     health_check_interval: 30
+  webhook_handlers:
+    - name: slack-webhook-handler
 
 fallback:
   enabled: true
@@ -35,13 +37,15 @@ def states(host: Hotplane) -> dict[str, tuple[str, str | None]]:
 
 
 async def test_a_type_of_a_later_version_does_not_keep_the_host_from_starting(tmp_path: Path) -> None:
-    """It is listed as unloaded, with the reason, and the rest works."""
+    """It is listed as unloaded, with the reason, and the rest works; a worker that is not there keeps nobody either."""
     file = tmp_path / "plugins.yaml"
     file.write_text(PLUGINS_YAML)
     async with Hotplane.from_config(file, overrides={"storage.url": str(tmp_path / "x.db")}) as host:
         assert states(host) == {
             "local": ("active", None),
-            "valkyrie": ("unloaded", "not in this version"),
+            "http": ("active", None),
+            "valkyrie": ("active", None),
+            "slack-webhook-handler": ("unloaded", "not in this version"),
         }
 
 

@@ -15,12 +15,12 @@ from hotplane.errors import (
     DuplicateTask,
     Invalid,
     InvalidId,
+    InvalidRoute,
     InvalidSchema,
     ProgramNotAllowed,
     ProgramNotImportable,
     TaskNotRunnable,
     UnknownTask,
-    UnknownType,
 )
 from hotplane.records import Task
 
@@ -68,7 +68,7 @@ async def test_a_task_of_the_file_can_be_overridden_and_reset_but_not_deleted(bu
         ({"program": "{programs}"}, ProgramNotImportable),
         ({"input_schema": {"type": "nonsense"}}, InvalidSchema),
         ({"output_schema": {"$ref": "http://127.0.0.1:1/schema.json"}}, InvalidSchema),
-        ({"route": ("nowhere",)}, UnknownType),
+        ({"route": ("nowhere",)}, InvalidRoute),
     ],
 )
 async def test_unusable_tasks_are_refused_and_nothing_is_stored(

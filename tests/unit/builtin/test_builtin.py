@@ -13,6 +13,7 @@ from hotplane.plugins.base import check_plugin_class
 EXPECTED = {
     "local": ("runner", 0),
     "http": ("runner", 0),
+    "valkyrie": ("runner", 0),
     "json-schema-validator": ("validator", 100),
     "percentage-sampler": ("sampler", 100),
     "time-based-sampler": ("sampler", 50),

@@ -41,6 +41,7 @@ class HttpRunner(Runner[HttpRunnerConfig]):
         description="Has programs run by a worker over HTTP.",
         author="The Hotplane developers",
     )
+    recovers_itself = True
 
     def __init__(self, config: HttpRunnerConfig | None = None) -> None:
         super().__init__(config)

@@ -50,6 +50,7 @@ class ValkyrieRunner(Runner[ValkyrieConfig]):
         author="The Hotplane developers",
     )
     vetted = True
+    recovers_itself = True
 
     def __init__(self, config: ValkyrieConfig | None = None) -> None:
         super().__init__(config)
