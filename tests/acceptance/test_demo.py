@@ -30,8 +30,18 @@ def finish(demo: subprocess.Popen[str]) -> tuple[int, str, str]:
     try:
         output, errors = demo.communicate(timeout=50)
     finally:
-        demo.kill()
+        end(demo)
     return demo.returncode, output, errors
+
+
+def end(demo: subprocess.Popen[str]) -> None:
+    """End a demo that still runs, with SIGTERM first, so that it ends its children."""
+    if demo.poll() is None:
+        demo.terminate()
+        try:
+            demo.wait(20)
+        except subprocess.TimeoutExpired:
+            demo.kill()
 
 
 def write(folder: Path, lines: list[str]) -> Path:
@@ -57,10 +67,28 @@ def is_listening(place: tuple[str, int]) -> bool:
         return probe.connect_ex(place) == 0
 
 
-def child_of(pid: int) -> int:
-    """Return the process that the demo started."""
-    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
+def children_of(pid: int) -> dict[str, list[int]]:
+    """Return the processes that the demo started, by their command: ``serve`` or ``worker``."""
+    found: dict[str, list[int]] = {"serve": [], "worker": []}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+        if "hotplane" in words:  # one that was just killed has no words any more
+            found[words[words.index("hotplane") + 1]].append(int(child))
+    return found
+
+
+def counts(output: str, stage: str) -> list[int]:
+    """Return what the summary counts in a stage: answers of valkyrie, http and local, and failed executions."""
+    [line] = (line for line in output.splitlines() if line.startswith(f"│{stage}"))
+    return [int(cell) for cell in line.strip("│").split("│")[1:]]
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The output of a whole demo, with workers and without disturbance."""
+    code, output, errors = finish(start(SAMPLE, tmp_path_factory.mktemp("complete")))
+    assert (code, errors) == (0, "")
+    return output
 
 
 @pytest.fixture
@@ -71,16 +99,16 @@ def long_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         try:
             yield demo
         finally:
-            demo.kill()
+            end(demo)
 
 
-def wait_for_half_way(demo: subprocess.Popen[str]) -> str:
-    """Read the demo's output until the plugins have been changed, and return it."""
+def wait_for(words: str, demo: subprocess.Popen[str]) -> str:
+    """Read the demo's output until a line with these words, and return it."""
     assert demo.stdout
     read: list[str] = []
     for line in demo.stdout:
         read.append(line)
-        if "Half-way" in line:
+        if words in line:
             return "".join(read)
     raise AssertionError("".join(read) + (demo.stderr.read() if demo.stderr else ""))
 
@@ -88,9 +116,10 @@ def wait_for_half_way(demo: subprocess.Popen[str]) -> str:
 def test_sixty_messages_end_in_a_summary(tmp_path: Path):
     """It exits with 0, every figure is there, the records tell of the change, and the server is gone."""
     path = write(tmp_path, SAMPLE.read_text(encoding="utf-8").splitlines()[:60])
-    code, output, errors = finish(start(path, tmp_path))
+    code, output, errors = finish(start(path, tmp_path, "--no-faults"))
     assert (code, errors) == (0, "")
     assert "60 success" in output
+    assert "60/60 executed by local 60" in output
     for row in ("latency, server", "latency, client", "sampled", "valid", "invalid", "p50", "p90", "p99"):
         assert row in output
     assert re.search(r"accuracy, estimated .*95 % interval|unknown: the percentage sampler", output)
@@ -100,18 +129,48 @@ def test_sixty_messages_end_in_a_summary(tmp_path: Path):
     assert not is_listening(address(output))
 
 
-def test_the_order_of_the_validators_changes_in_the_running_host(tmp_path: Path):
+def test_workers_die_and_come_back_and_no_execution_fails(complete: str):
+    """Work goes from Valkyrie to HTTP to the server itself and back to Valkyrie, and the summary shows it."""
+    assert "366 success" in complete
+    up, a_killed, b_killed, restarted = (
+        counts(complete, stage)
+        for stage in ("both workers run", "worker A was killed", "worker B was killed, too", "both were started again")
+    )
+    assert up[1:] == [0, 0, 0]
+    assert a_killed[1] > a_killed[0] + a_killed[2]
+    assert b_killed[2] > b_killed[0] + b_killed[1]
+    assert restarted[0] > 0
+    assert a_killed[3] == b_killed[3] == restarted[3] == 0
+    assert "0 executions failed." in complete
+    assert "Return: by itself to valkyrie" in complete
+
+
+def test_the_changes_are_told_in_their_order(complete: str):
+    """A line says what happens, and the next one who answers now."""
+    told = ["→ valkyrie", "Worker A", "→ http", "Half-way", "Worker B", "→ local", "started again", "→ valkyrie"]
+    assert re.search(".*?".join(told), complete, re.DOTALL)
+
+
+def test_the_order_of_the_validators_changes_in_the_running_host(complete: str):
     """The records of the two halves show the two orders."""
-    code, output, errors = finish(start(SAMPLE, tmp_path))
-    assert (code, errors) == (0, "")
     before, after = "(json-schema-validator, link-and-prize)", "(link-and-prize, json-schema-validator)"
-    assert f"{before} → {after}" in output
+    assert f"{before} → {after}" in complete
+
+
+def test_too_few_messages_are_run_without_workers(tmp_path: Path):
+    """Twenty messages show no breaker at work, so nothing is killed, and the demo says so."""
+    path = write(tmp_path, SAMPLE.read_text(encoding="utf-8").splitlines()[:20])
+    code, output, errors = finish(start(path, tmp_path))
+    assert (code, errors) == (0, "")
+    assert "Fewer than 30 messages" in output
+    assert "20/20 executed by local 20" in output
 
 
 def test_messages_without_labels_are_executed_too(tmp_path: Path):
     """Accuracy is unknown then, validity is still estimated, and an input that does not fit is rejected."""
     lines = [json.dumps({"input": {"text": f"see you at {hour}"}}) for hour in range(40)]
-    code, output, errors = finish(start(write(tmp_path, [*lines, '{"input": {"texts": 1}}']), tmp_path))
+    path = write(tmp_path, [*lines, '{"input": {"texts": 1}}'])
+    code, output, errors = finish(start(path, tmp_path, "--no-faults"))
     assert (code, errors) == (0, "")
     assert "40 success, 1 rejected" in output
     assert "no message has an `expected` label" in output
@@ -136,7 +195,7 @@ def test_a_port_in_use_is_one_clear_message(tmp_path: Path):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        code, _, errors = finish(start(SAMPLE, tmp_path, "--port", str(port)))
+        code, _, errors = finish(start(SAMPLE, tmp_path, "--no-faults", "--port", str(port)))
     assert code == 1
     assert errors.startswith("demo: The server ended before it was ready")
     assert str(port) in errors
@@ -153,19 +212,24 @@ def test_connections_are_a_sensible_number(tmp_path: Path, connections: str):
 
 def test_a_server_that_dies_is_reported(tmp_path: Path, long_run: subprocess.Popen[str]):
     """Killed in the middle of the run, the server is named as the cause, and the exit code is 1."""
-    wait_for_half_way(long_run)
-    os.kill(child_of(long_run.pid), signal.SIGKILL)
+    wait_for("Half-way", long_run)
+    children = children_of(long_run.pid)
+    os.kill(children["serve"][0], signal.SIGKILL)
     code, _, errors = finish(long_run)
     assert code == 1
     assert errors.startswith("demo: The server died. Its last words were:")
     assert "Traceback" not in errors
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children["worker"])
 
 
 def test_a_demo_that_is_stopped_stops_its_server(tmp_path: Path, long_run: subprocess.Popen[str]):
-    """SIGTERM ends the demo with 130, and neither a server nor its folder is left."""
-    place = address(wait_for_half_way(long_run))
+    """SIGTERM ends the demo with 130, and neither a server nor a worker nor their folder is left."""
+    place = address(wait_for("→ valkyrie", long_run).partition("server is ready")[2])
+    workers = children_of(long_run.pid)["worker"]
+    assert len(workers) == 2
     long_run.terminate()
     code, _, errors = finish(long_run)
     assert (code, errors) == (130, "demo: interrupted\n")
     assert not is_listening(place)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert list(tmp_path.glob("hotplane-demo-*")) == []

@@ -83,3 +83,16 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_embedding_program_prints_what_the_page_says(folder: Path) -> None:
+    """A program starts a host, edits a plugin, and goes on with the new version."""
+    page = "docs/how-to/embed.md"
+    jobs, plugin, program = blocks(page, "python")
+    (folder / "plugins").mkdir()
+    (folder / "hotplane.yaml").write_text(*blocks(page, "yaml"))
+    (folder / "jobs.py").write_text(jobs)
+    (folder / "plugins" / "polite.py").write_text(plugin)
+    (folder / "program.py").write_text(program)
+    done = run(folder, sys.executable, "program.py")
+    assert (done.returncode, done.stdout) == (0, blocks(page, "text")[0]), done.stderr

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,14 +16,25 @@ from hotplane.api.bodies import Body, read_body
 from hotplane.api.refusals import BodyDoesNotFit
 from hotplane.app import Hotplane
 from hotplane.execution import TaskStatus
-from hotplane.host import PluginStatus
+from hotplane.host import HealthReport, Manager, PluginStatus, VersionStats
 from hotplane.records import Task
 from hotplane.values import Json
 
-__all__ = ["Items", "PluginView", "PriorityBody", "TaskBody", "TaskView", "answer", "body_of", "host_of", "task_view"]
+__all__ = [
+    "Items",
+    "LoadBody",
+    "PluginLine",
+    "PluginView",
+    "PriorityBody",
+    "TaskBody",
+    "TaskView",
+    "answer",
+    "body_of",
+    "host_of",
+    "task_view",
+]
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Struct)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -60,10 +72,47 @@ class TaskBody(Task, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Task(**fields)
 
 
+class PluginLine(PluginStatus, frozen=True, kw_only=True):
+    """A plugin in a list."""
+
+    health: HealthReport | UnsetType = UNSET
+    """Where it was asked for."""
+
+
 class PluginView(PluginStatus, frozen=True, kw_only=True):
-    """A plugin, and the JSON Schema of its configuration."""
+    """A plugin with all that is known of it."""
 
     config_schema: Mapping[str, Json]
+    """JSON Schema of its configuration; empty while its type is not known."""
+    health: HealthReport
+    versions: tuple[VersionStats, ...]
+    """The numbers of its latest versions, the latest last."""
+
+
+class LoadBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to load: a file or package, or a class by reference."""
+
+    path: str | None = None
+    """File or package, relative to the server's current folder."""
+    reference: str | None = None
+    """``package.module:Class``."""
+    id: str | None = None
+    """By default the file's name without its ending, or the class's."""
+    configuration: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    def load_into(self, plugins: Manager) -> Coroutine[Any, Any, PluginStatus]:
+        """Return what loads it.
+
+        Raises:
+            BodyDoesNotFit: Not exactly one of path and reference is given, or the path cannot be one.
+        """
+        if self.path is not None and "\0" in self.path:
+            raise BodyDoesNotFit("no path has a null character", "/path")
+        if self.path is not None and self.reference is None:
+            return plugins.load_path(Path(self.path), id=self.id, configuration=self.configuration)
+        if self.reference is not None and self.path is None:
+            return plugins.load_reference(self.reference, id=self.id, configuration=self.configuration)
+        raise BodyDoesNotFit("either `path` or `reference` has to be given")
 
 
 class PriorityBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +128,7 @@ def host_of(request: Request) -> Hotplane:
     return host
 
 
-async def body_of(request: Request, shape: Body[S]) -> S:
+async def body_of(request: Request, shape: Body[T]) -> T:
     """Return a request's decoded body; raises what `read_body` and `Body.decode` raise."""
     limit = host_of(request).config.server.max_body_bytes
     return shape.decode(await read_body(request.receive, limit))

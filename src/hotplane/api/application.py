@@ -17,26 +17,38 @@ from starlette.types import ASGIApp
 
 from hotplane.api.docs import docs_routes
 from hotplane.api.door import Application, Door
+from hotplane.api.ongoing import Ongoing
 from hotplane.api.openapi import openapi_document
 from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
-from hotplane.api.routes import executions, plugins, system, tasks
+from hotplane.api.routes import events, executions, fallback, health, metrics, operations, plugins, system, tasks
 from hotplane.app import Hotplane
 from hotplane.errors import did_you_mean
 from hotplane.version import __version__
 
 __all__ = ["create_app"]
 
-# `system` first: its fixed paths stand below those of `plugins` that have a variable.
-_ROUTERS = (system.router, tasks.router, executions.router, plugins.router)
+# `plugins` last: the fixed paths of the others would else be taken for ids.
+_ROUTERS = (
+    system.router,
+    metrics.router,
+    tasks.router,
+    executions.router,
+    events.router,
+    health.router,
+    operations.router,
+    fallback.router,
+    plugins.router,
+)
 
 
-def create_app(host: Hotplane) -> Application:
+def create_app(host: Hotplane, ongoing: Ongoing | None = None) -> Application:
     """Return the ASGI application that serves a host; starting and stopping the host is the caller's part.
 
     Args:
         host: A host, started before the first request and stopped after the last.
+        ongoing: Operations and event streams; who serves the application ends them before it stops the host.
     """
-    management = _Management(host)
+    management = _Management(host, ongoing or Ongoing(host.config.server))
     routes = [Route(executions.EXECUTE_PATH, executions.Execute(host), name="execute"), Mount("/", management)]
     return Door(Router(routes, redirect_slashes=False), host.config.server)
 
@@ -44,7 +56,7 @@ def create_app(host: Hotplane) -> Application:
 class _Management(FastAPI):
     """Everything but the hot path. Errors leave it as exceptions: the door turns all of them into documents."""
 
-    def __init__(self, host: Hotplane) -> None:
+    def __init__(self, host: Hotplane, ongoing: Ongoing) -> None:
         super().__init__(
             title="Hotplane",
             version=__version__,
@@ -56,6 +68,7 @@ class _Management(FastAPI):
             exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse_query},
         )
         self.state.host = host
+        self.state.ongoing = ongoing
         for router in _ROUTERS:
             self.include_router(router)
 

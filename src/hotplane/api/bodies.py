@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from hotplane.api.refusals import BodyDoesNotFit, BodyTooLarge, MalformedJson
 from hotplane.errors import NotJson, did_you_mean
@@ -18,7 +17,7 @@ from hotplane.values import MAX_DEPTH, pointer
 
 __all__ = ["Body", "ClientGone", "read_body"]
 
-T = TypeVar("T", bound=Struct)
+T = TypeVar("T")
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -61,7 +60,7 @@ class Body(Generic[T]):
     """The shape of a body.
 
     Args:
-        shape: The struct to decode into.
+        shape: What to decode into, mostly a struct.
         max_depth: How deep its containers may be nested.
     """
 
@@ -97,7 +96,7 @@ class Body(Generic[T]):
         return decoded
 
 
-def _misfit(message: str, shape: type[Struct]) -> BodyDoesNotFit:
+def _misfit(message: str, shape: type[object]) -> BodyDoesNotFit:
     place = _PLACE.search(message)
     reason = message[: place.start()] if place else message
     at = _pointer(place["path"]) if place else ""
@@ -108,7 +107,8 @@ def _misfit(message: str, shape: type[Struct]) -> BodyDoesNotFit:
     at += pointer(name[:200])
     if "missing" in reason:
         return BodyDoesNotFit(f"the field {name!r} is missing", at)
-    return BodyDoesNotFit(f"the field {name[:200]!r} is not known{did_you_mean(name, shape.__struct_fields__)}", at)
+    known: tuple[str, ...] = getattr(shape, "__struct_fields__", ())
+    return BodyDoesNotFit(f"the field {name[:200]!r} is not known{did_you_mean(name, known)}", at)
 
 
 def _pointer(path: str) -> str:

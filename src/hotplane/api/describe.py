@@ -38,6 +38,7 @@ def described(
     model: Any,
     *,
     body: Any = None,
+    body_example: str | None = None,
     status: int = 200,
     problems: Sequence[int] = (),
     others: Mapping[int, tuple[str, Any]] | None = None,
@@ -47,7 +48,8 @@ def described(
 
     Args:
         model: The struct that it answers with; None for no body.
-        body: The struct that it takes.
+        body: The struct that it takes, or another type.
+        body_example: Name of the example of the body; by default that of the struct.
         status: The status of success.
         problems: Statuses of the problems that are its own; those that every operation has come by themselves.
         others: Further answers: by status a description and a struct.
@@ -61,7 +63,7 @@ def described(
         answers[code] = {"description": words, "content": content_of(other)}
     extra: dict[str, Any] = {PROBLEMS_KEY: list(problems)}
     if body is not None:
-        extra["requestBody"] = {"required": True, "content": content_of(body, body.__name__)}
+        extra["requestBody"] = {"required": True, "content": content_of(body, body_example or body.__name__)}
     return {
         "status_code": status,
         "response_class": Response,

@@ -63,7 +63,8 @@ _EXECUTION: dict[str, Any] = {
     "valid": True,
     "minted": True,
 }
-_PLUGIN = {
+_NUMBERS = {"calls": 120, "errors": 0, "timeouts": 0, "mean_ms": 0.003, "p50_ms": 0.003, "p99_ms": 0.009}
+_PLUGIN: dict[str, Any] = {
     "id": "percentage-sampler",
     "type": "percentage-sampler",
     "kind": "sampler",
@@ -75,11 +76,90 @@ _PLUGIN = {
     "enabled": True,
     "priority": 100,
     "required": False,
-    "source": "configuration",
+    "source": "built-in",
+    "origin": {
+        "source": "built-in",
+        "path": None,
+        "modified_at": None,
+        "size": None,
+        "sha256": None,
+        "distribution": None,
+        "missing": False,
+    },
     "generation": 1,
+    "draining": 0,
     "since": _TIME,
     "overrides": {},
-    "stats": {"calls": 120, "errors": 0, "timeouts": 0, "mean_ms": 0.003, "p50_ms": 0.003, "p99_ms": 0.009},
+    "on_error": None,
+    "last_reload": None,
+    "retry_at": None,
+    "restarts": 0,
+    "history": [{"plugin_id": "percentage-sampler", "before": "loading", "after": "active", "reason": "", "at": _TIME}],
+    "stats": _NUMBERS,
+}
+_CHECK = {"at": _TIME, "status": "healthy", "message": "", "duration_ms": None}
+_HEALTH: dict[str, Any] = {
+    "plugin_id": "percentage-sampler",
+    "status": "healthy",
+    "since": _TIME,
+    "active": True,
+    "consecutive_failures": 0,
+    "consecutive_successes": 1,
+    "last": _CHECK,
+    "details": {},
+    "success_rate": 1.0,
+    "p50_ms": None,
+    "p95_ms": None,
+    "max_ms": None,
+    "recovery_attempts": 0,
+    "history": [_CHECK],
+}
+_LINE = {
+    "plugin_id": "percentage-sampler",
+    "status": "healthy",
+    "since": _TIME,
+    "message": "",
+    "recovery_attempts": 0,
+}
+_OVERVIEW = {
+    "status": "healthy",
+    "counts": {"unhealthy": 0, "degraded": 0, "unknown": 0, "healthy": 1},
+    "plugins": [_LINE],
+    "states": {"active": 1},
+    "failed": [],
+}
+_REFRESHED = {
+    "plugin_id": "percentage-sampler",
+    "outcome": "reloaded",
+    "reason": "",
+    "generation": 2,
+    "version": "1.1.0",
+}
+_BREAKER: dict[str, Any] = {
+    "name": "valkyrie",
+    "state": "open",
+    "generation": 3,
+    "since": 5120.4,
+    "age": 2.1,
+    "retry_after": 2.9,
+    "volume": 20,
+    "failures": 12,
+    "slow": 0,
+    "failure_rate": 0.6,
+    "slow_rate": 0.0,
+    "probes": 0,
+    "last_transition": None,
+    "counters": {
+        "admitted": 812,
+        "rejected": 140,
+        "succeeded": 788,
+        "failed": 24,
+        "slow": 0,
+        "cancelled": 0,
+        "stale": 0,
+        "expired": 0,
+        "transitions": 2,
+    },
 }
 
 EXAMPLES: dict[str, Any] = {
@@ -87,6 +167,31 @@ EXAMPLES: dict[str, Any] = {
     "Task": _TASK,
     "TaskBody": {key: value for key, value in _TASK.items() if key != "id"},
     "PriorityBody": {"priority": 200},
+    "StrategyBody": {"strategy": "http"},
+    "fallback-status": {
+        "state": {
+            "runner": "valkyrie",
+            "mode": "fallback",
+            "since": _TIME,
+            "taken_by": "http",
+            "trigger": "automatic",
+        },
+        "breaker": _BREAKER,
+        "behind": ["http"],
+        "chosen": None,
+    },
+    "fallback-test": {
+        "runner": "valkyrie",
+        "would_take": "http",
+        "candidates": [
+            {
+                "runner": "http",
+                "active": True,
+                "admits": True,
+                "health": {"status": "healthy", "message": "", "details": {}},
+            }
+        ],
+    },
     "execution": _EXECUTION,
     "executions": {"items": [_EXECUTION], "next_cursor": None},
     "task": _TASK_VIEW,
@@ -98,6 +203,24 @@ EXAMPLES: dict[str, Any] = {
             "type": "object",
             "properties": {"sampling_rate": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.1}},
         },
+        "health": _HEALTH,
+        "versions": [{"version": "1.0.0", "generation": 1, "live": True, "ended_at": None, "stats": _NUMBERS}],
+    },
+    "LoadBody": {"path": "plugins/mine.py"},
+    "configuration": {"sampling_rate": 0.5},
+    "health-report": _HEALTH,
+    "health-reports": {"items": [_HEALTH]},
+    "health-overview": _OVERVIEW,
+    "refreshed": {"items": [_REFRESHED]},
+    "operation": {
+        "id": _ID,
+        "kind": "restart",
+        "plugin_id": "percentage-sampler",
+        "state": "succeeded",
+        "started_at": _TIME,
+        "ended_at": _TIME,
+        "result": _PLUGIN,
+        "problem": None,
     },
     "plugins": {"items": [_PLUGIN]},
 }
@@ -107,6 +230,7 @@ PARAMETERS: dict[str, str] = {
     "task_id": "spam-detector",
     "plugin_id": "percentage-sampler",
     "execution_id": _ID,
+    "operation_id": _ID,
     "code": "unknown-task",
 }
 """Examples of what stands in a path."""

@@ -13,22 +13,29 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from hotplane.api.answers import Items, PluginView, PriorityBody, TaskBody, TaskView
+from hotplane.api.answers import Items, LoadBody, PluginLine, PluginView, PriorityBody, TaskBody, TaskView
 from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, REFERENCE, described
 from hotplane.api.examples import EXAMPLES, PARAMETERS
+from hotplane.api.operations import Operation
 from hotplane.api.problems import MEDIA_TYPE, ProblemDocument
 from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
+from hotplane.api.routes.fallback import StrategyBody
+from hotplane.api.routes.health import HealthOverview
 from hotplane.api.routes.system import Liveness, ProblemType, Readiness, Stats, problem_types
-from hotplane.host import PluginStatus
+from hotplane.host import HealthReport, PluginStatus, Refreshed
 from hotplane.records import Execution, Task
+from hotplane.routing import FallbackStatus, FallbackTest
 from hotplane.storage import Page
+from hotplane.values import Json
 from hotplane.version import __version__
 
 __all__ = ["openapi_document"]
 
 _MODELS: tuple[Any, ...] = (
     ExecuteBody, Execution, Page[Execution], Task, TaskBody, TaskView, Items[TaskView], PluginStatus, PluginView,
-    Items[PluginStatus], PriorityBody, Liveness, Readiness, Stats, ProblemType, ProblemDocument,
+    PluginLine, Items[PluginLine], PriorityBody, LoadBody, StrategyBody, FallbackStatus, FallbackTest,
+    Items[Refreshed], Operation, HealthReport, Items[HealthReport], HealthOverview, dict[str, Json], Liveness,
+    Readiness, Stats, ProblemType, ProblemDocument,
 )  # fmt: skip
 _EVERYWHERE = (400, 401, 421, 431, 500, 503)
 _CHANGES = (403, 408)
@@ -42,7 +49,9 @@ looked up at this server, and `code` is stable. The examples work against the ex
 _TAGS = [
     {"name": "executions", "description": "Executing tasks, and what was executed."},
     {"name": "tasks", "description": "Named units of work: program, schemas, route, limits."},
-    {"name": "plugins", "description": "What is plugged in, and switching it."},
+    {"name": "plugins", "description": "What is plugged in, switching, reloading and configuring it."},
+    {"name": "fallback", "description": "Where a runner's work goes while it cannot do it."},
+    {"name": "health", "description": "How the plugins are."},
     {"name": "system", "description": "The host as a whole."},
 ]
 

@@ -23,6 +23,7 @@ from hotplane.errors import (
     MissingExtra,
     NotFound,
     PluginError,
+    PluginMisconfigured,
     PluginTimeout,
     Problem,
     RetryLater,
@@ -57,6 +58,7 @@ _STATUS: dict[type[HotplaneError], int] = {
     StorageFull: 507,
     PluginError: 409,
     PluginTimeout: 504,
+    PluginMisconfigured: 422,
     MissingExtra: 501,
     HotplaneError: 500,
 }

@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 
 from hotplane.api.application import create_app
 from hotplane.api.listening import bind, refusal, url_of
+from hotplane.api.ongoing import Ongoing
 from hotplane.api.protocol import Connection, ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.log import get_logger
@@ -49,6 +50,7 @@ class Server:
         self._settings = host.config.server
         self._limits = limits or ConnectionLimits(connections=self._settings.max_connections)
         self._state = ServerState()
+        self._ongoing = Ongoing(self._settings)
         self._listeners: list[asyncio.Server] = []
         self._housekeeper: asyncio.Task[None] | None = None
         self._log = get_logger()
@@ -94,9 +96,11 @@ class Server:
         ends_at = monotonic() + grace
         for listener in self._listeners:
             listener.close()
+        self._ongoing.streams.close()
         for connection in self._open():
             connection.shutdown()
         await self._answered(grace)
+        await self._ongoing.operations.close()
         try:
             async with asyncio.timeout(max(0.0, ends_at - monotonic()) + _LAST_SECONDS):
                 await self._host.stop(max(0.0, ends_at - monotonic()))
@@ -116,7 +120,7 @@ class Server:
     def _connections(self) -> Callable[[], asyncio.Protocol]:
         """Return the factory of connections."""
         config = uvicorn.Config(
-            create_app(self._host),
+            create_app(self._host, self._ongoing),
             http=Connection,
             ws="none",
             lifespan="off",

@@ -16,7 +16,18 @@ from typing import Annotated
 
 import typer
 
-from hotplane.cli import config, execute, executions, plugins, serve, tasks, worker
+from hotplane.cli import (
+    config,
+    execute,
+    executions,
+    fallback,
+    plugin_checks,
+    plugin_watch,
+    plugins,
+    serve,
+    tasks,
+    worker,
+)
 from hotplane.cli.failure import report
 from hotplane.cli.output import write
 from hotplane.errors import HotplaneError
@@ -40,7 +51,12 @@ application.command(name="serve")(serve.serve)
 application.command(name="worker")(worker.worker)
 application.command(name="execute")(execute.execute)
 application.add_typer(tasks.application, name="tasks")
+plugins.application.command(name="health")(plugin_watch.health)
+plugins.application.command(name="events")(plugin_watch.events)
+plugins.application.command(name="check")(plugin_checks.check)
+plugins.application.command(name="doctor")(plugin_checks.doctor)
 application.add_typer(plugins.application, name="plugins")
+application.add_typer(fallback.application, name="fallback")
 application.add_typer(executions.application, name="executions")
 application.add_typer(config.application, name="config")
 

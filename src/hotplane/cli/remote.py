@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlsplit
@@ -28,6 +30,10 @@ TOKEN = "HOTPLANE_TOKEN"  # noqa: S105 - the variable's name
 _CONNECT_SECONDS = 5.0
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _ANSWER_SECONDS = 120.0
+_WAIT_SECONDS = 60
+_PAUSE_SECONDS = 0.2
+_SILENCE_SECONDS = 60.0
+"""A stream of events is never silent for longer than 15 s."""
 
 
 def path(*parts: str) -> str:
@@ -76,6 +82,40 @@ class Remote:
         """Return what DELETE answers, which may be empty."""
         return self._ask("DELETE", where)
 
+    def operate(self, method: str, where: str, body: Json | None = None) -> dict[str, Any]:
+        """Ask for an operation, and return its result once it has ended, however long that takes.
+
+        Raises:
+            ServerRefused: It was refused, or it failed.
+        """
+        waiting = f"{where}{'&' if '?' in where else '?'}wait={_WAIT_SECONDS}"
+        found = self._ask(method, waiting, **({} if body is None else _json(body)))
+        if found.get("state") != "running":  # no plugin is ever in this state
+            return found
+        place = path("operations", str(found["id"]))
+        while (operation := self.get(place))["state"] == "running":
+            time.sleep(_PAUSE_SECONDS)
+        problem = operation.get("problem")
+        if problem is not None:
+            raise _refusal(problem, int(problem["status"]))
+        return operation.get("result") or {}
+
+    def events(self, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the events of a stream, name and data, until the server ends it."""
+        import httpx2
+
+        silence = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+        with self._transport(), self._client.stream("GET", where, timeout=silence) as response:
+            if not response.is_success:
+                response.read()
+                _answer(response, self._address)
+            name = ""
+            for line in response.iter_lines():
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield name, _event(line.removeprefix("data: "), self._address)
+
     def _ask(self, method: str, where: str, **content: Any) -> dict[str, Any]:
         """Send a request and return the decoded answer.
 
@@ -84,17 +124,23 @@ class Remote:
             ConnectionLost: The request was sent, and no answer came.
             ServerRefused: The server answered with a problem document.
         """
+        with self._transport():
+            response = self._client.request(method, where, **content)
+        return _answer(response, self._address)
+
+    @contextmanager
+    def _transport(self) -> Generator[None]:
+        """Say what goes wrong between here and the server."""
         import httpx2
 
         try:
-            response = self._client.request(method, where, **content)
+            yield
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise ServerUnreachable(self._address, _words(error, "no connection in time")) from None
         except httpx2.TransportError as error:
             raise ConnectionLost(self._address, _words(error, "the time was up")) from None
         except httpx2.RequestError as error:
             raise NotHotplane(self._address, _words(error, "its answer cannot be read")) from None
-        return _answer(response, self._address)
 
 
 def _checked(address: str) -> str:
@@ -172,6 +218,15 @@ def _decoded(response: httpx2.Response) -> dict[str, Any] | None:
         return msgspec.json.decode(response.content, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _event(data: str, address: str) -> dict[str, Any]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise NotHotplane(address, "an event of it is not JSON") from None
 
 
 def _refusal(document: Mapping[str, Any], status: int) -> ServerRefused:

@@ -9,9 +9,12 @@ from hotplane.cli.tables import Column, moment
 
 __all__ = [
     "EXECUTION_COLUMNS",
+    "HEALTH_COLUMNS",
     "PLUGIN_COLUMNS",
+    "REFRESHED_COLUMNS",
     "TASK_COLUMNS",
     "execution_fields",
+    "health_fields",
     "plugin_fields",
     "task_fields",
 ]
@@ -34,13 +37,34 @@ PLUGIN_COLUMNS = (
     Column("id", "id", whole=True),
     Column("kind", "kind"),
     Column("state", "state"),
+    Column("version", "version"),
+    Column("source", "origin.source"),
+    Column("gen", "generation", number=True),
+    Column("health", "health.status"),
     Column("enabled", "enabled"),
     Column("priority", "priority", number=True),
-    Column("version", "version"),
     Column("calls", "stats.calls", number=True),
     Column("errors", "stats.errors", number=True),
     Column("p99 ms", "stats.p99_ms", number=True),
     Column("reason", "reason"),
+)
+
+REFRESHED_COLUMNS = (
+    Column("id", "plugin_id", whole=True),
+    Column("outcome", "outcome"),
+    Column("version", "version"),
+    Column("gen", "generation", number=True),
+    Column("reason", "reason"),
+)
+
+HEALTH_COLUMNS = (
+    Column("id", "plugin_id", whole=True),
+    Column("health", "status"),
+    Column("since", "since", show=moment),
+    Column("failures", "consecutive_failures", number=True),
+    Column("success rate", "success_rate", number=True),
+    Column("p95 ms", "p95_ms", number=True),
+    Column("message", "last.message"),
 )
 
 EXECUTION_COLUMNS = (
@@ -86,14 +110,36 @@ def plugin_fields(plugin: Record) -> Fields:
         ("enabled", plugin.get("enabled")),
         ("priority", plugin.get("priority")),
         ("required", plugin.get("required")),
-        ("source", plugin.get("source")),
+        ("source", _origin(plugin)),
         ("generation", plugin.get("generation")),
+        ("health", _health(_part(plugin, "health"))),
+        ("last reload", _reload(_part(plugin, "last_reload"))),
+        ("restarts", plugin.get("restarts")),
+        *([("started again", moment(plugin["retry_at"]))] if plugin.get("retry_at") else []),
         ("changed here", plugin.get("overrides") or None),
         ("configuration", ", ".join(_part(_part(plugin, "config_schema"), "properties"))),
         ("calls", _stat(plugin, "calls")),
         ("errors", _stat(plugin, "errors")),
         ("timeouts", _stat(plugin, "timeouts")),
         ("latency", _latency(plugin)),
+    ]
+
+
+def health_fields(report: Record) -> Fields:
+    """Return what people see of one plugin's health."""
+    return [
+        ("id", report["plugin_id"]),
+        ("health", report.get("status")),
+        ("since", moment(report.get("since"))),
+        ("observed", report.get("active")),
+        ("failures in a row", report.get("consecutive_failures")),
+        ("success rate", report.get("success_rate")),
+        ("p50 ms", report.get("p50_ms")),
+        ("p95 ms", report.get("p95_ms")),
+        ("max ms", report.get("max_ms")),
+        ("recovery attempts", report.get("recovery_attempts")),
+        ("details", report.get("details") or None),
+        *(("check", _check(each)) for each in _parts(report, "history")[-10:]),
     ]
 
 
@@ -114,6 +160,31 @@ def execution_fields(execution: Record) -> Fields:
         ("valid", execution.get("valid")),
         *(("verdict", line) for each in _parts(execution, "validations") for line in _verdict(each)),
     ]
+
+
+def _origin(plugin: Record) -> str:
+    origin = _part(plugin, "origin")
+    place = origin.get("distribution") or origin.get("path")
+    gone = ", which is gone" if origin.get("missing") else ""
+    return f"{origin.get('source')} ({place}{gone})" if place else str(origin.get("source"))
+
+
+def _health(report: Record) -> str | None:
+    message = _part(report, "last").get("message")
+    return f"{report.get('status')}: {message}" if message else cast("str | None", report.get("status"))
+
+
+def _reload(reload: Record) -> str | None:
+    if not reload:
+        return None
+    reason = f": {reload['reason']}" if reload.get("reason") else ""
+    when = f"{moment(reload.get('at'))}, by {reload.get('trigger')}, in {reload.get('duration_ms', 0):.3g} ms"
+    return f"{reload.get('outcome')} ({when}){reason}"
+
+
+def _check(result: Record) -> str:
+    message = f": {result['message']}" if result.get("message") else ""
+    return f"{moment(result.get('at'))} {result.get('status')}{message}"
 
 
 def _source(task: Record) -> str:

@@ -74,6 +74,28 @@ CONFIG: dict[str, Any] = {
 }
 
 
+PLUGIN = """
+from hotplane import Health, PluginMetadata, ValidationResult, Validator
+from hotplane.records import HealthStatus
+from pydantic import BaseModel
+
+class Config(BaseModel):
+    limit: int = 3
+
+class {name}(Validator[Config]):
+    metadata = PluginMetadata(name="{name}", version="{version}")
+
+    async def start(self, context):
+        {start}
+
+    async def check_health(self):
+        {health}
+
+    async def validate(self, execution, context):
+        return ValidationResult(valid=True, message="{version}")
+"""
+
+
 @dataclass
 class Edge:
     """A running server and a client of it."""
@@ -171,6 +193,48 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
             async with httpx2.AsyncClient(
                 base_url=running.url, headers=headers, verify=UNUSED, trust_env=False
             ) as client:
+                yield Edge(running, host, client)
+        finally:
+            await running.stop(0)
+
+    return serve
+
+
+@dataclass
+class Plugins:
+    """The folder that a server takes plugins from, and its clock is not watched: nothing happens by itself."""
+
+    folder: Path
+
+    def write(self, name: str, version: str = "1.0", *, start: str = "pass", health: str = "return Health()") -> Path:
+        """Write a plugin file."""
+        path = self.folder / f"{name}.py"
+        path.write_text(PLUGIN.format(name=name, version=version, start=start, health=health))
+        return path
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Plugins:
+    """An empty folder of plugins."""
+    (tmp_path / "plugins").mkdir()
+    return Plugins(tmp_path / "plugins")
+
+
+@pytest.fixture
+def managing(settings: Callable[..., dict[str, Any]], plugins: Plugins) -> Serving:
+    """Serve a host with the folder of plugins while a block runs; sections of the configuration are keywords."""
+
+    @asynccontextmanager
+    async def serve(**sections: Any) -> AsyncGenerator[Edge]:
+        config = settings()
+        config["plugins"] = {**config["plugins"], "directories": [str(plugins.folder)], "watch": False}
+        for section, values in sections.items():
+            config[section] = {**config.get(section, {}), **values}
+        host = Hotplane.from_config(config)
+        running = Server(host)
+        await running.start()
+        try:
+            async with httpx2.AsyncClient(base_url=running.url, verify=UNUSED, trust_env=False) as client:
                 yield Edge(running, host, client)
         finally:
             await running.stop(0)

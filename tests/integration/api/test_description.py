@@ -64,7 +64,7 @@ async def test_the_document_describes_every_operation(edge: Any) -> None:
     operations = list(each_operation(document))
     assert ("post", "/api/tasks/{task_id}/execute") in {(method, path) for method, path, _ in operations}
     identities = [operation["operationId"] for _, _, operation in operations]
-    assert len(identities) == len(set(identities)) == 22
+    assert len(identities) == len(set(identities)) == 38
     for _, _, operation in operations:
         assert operation["summary"]
         assert operation["tags"]
@@ -104,6 +104,10 @@ async def test_answers_fit_the_document(edge: Any) -> None:
         (f"/api/executions/{identity}", "/api/executions/{execution_id}"),
         ("/api/plugins", "/api/plugins"),
         ("/api/plugins/local", "/api/plugins/{plugin_id}"),
+        ("/api/plugins?include_health=true", "/api/plugins"),
+        ("/api/plugins/health", "/api/plugins/health"),
+        ("/api/plugins/health/summary", "/api/plugins/health/summary"),
+        ("/api/plugins/local/health", "/api/plugins/{plugin_id}/health"),
         ("/api/plugins/system/stats", "/api/plugins/system/stats"),
         ("/readyz", "/readyz"),
     ):

@@ -64,7 +64,7 @@ async def test_an_id_is_given_once(edge: Any) -> None:
         ({"timeout_ms": 0}, "body-does-not-fit", "/timeout_ms"),
         ({"timeot_ms": 5}, "body-does-not-fit", "/timeot_ms"),
         ({"route": ["local", 7]}, "body-does-not-fit", "/route/1"),
-        ({"route": ["moon"]}, "unknown-type", None),
+        ({"route": ["moon"]}, "invalid-route", None),
         ({"id": "a b"}, "invalid-id", None),
     ],
 )

@@ -16,10 +16,14 @@ from hotplane.api.answers import answer, host_of
 from hotplane.api.describe import described
 from hotplane.api.problems import status_of, title_of
 from hotplane.api.refusals import NoSuchPath
+from hotplane.app import Hotplane
 from hotplane.errors import HotplaneError
+from hotplane.host import HealthState, PluginStatus, VersionStats
+from hotplane.host.watchdog import WatchdogStats
+from hotplane.records import PluginState
 from hotplane.values import Json
 
-__all__ = ["Liveness", "ProblemType", "Readiness", "Stats", "problem_types", "router"]
+__all__ = ["Liveness", "PluginNumbers", "ProblemType", "Readiness", "Stats", "problem_types", "router"]
 
 router = APIRouter(tags=["system"])
 _PLACE = re.compile(r"\{(\w+)[^}]*\}")
@@ -40,6 +44,19 @@ class Readiness(Struct, frozen=True):
     """Why it does not."""
 
 
+class PluginNumbers(Struct, frozen=True, kw_only=True):
+    """The numbers of one plugin."""
+
+    kind: str
+    state: PluginState
+    health: HealthState
+    generation: int
+    restarts: int
+    """By the supervisor."""
+    versions: tuple[VersionStats, ...]
+    """Calls, errors, timeouts and latency of its latest versions, the latest last."""
+
+
 class Stats(Struct, frozen=True, kw_only=True):
     """What the host has done since it was started, and what it is doing; more numbers may be added."""
 
@@ -53,6 +70,10 @@ class Stats(Struct, frozen=True, kw_only=True):
     """How many are in each state."""
     tasks: int
     store: Mapping[str, Json]
+    by_plugin: Mapping[str, PluginNumbers]
+    """The numbers of each plugin, by its id."""
+    loop: WatchdogStats
+    """When the event loop was blocked, and by whom."""
 
 
 class ProblemType(Struct, frozen=True, kw_only=True):
@@ -86,7 +107,9 @@ async def get_readiness(request: Request) -> Response:
 @router.get("/api/plugins/system/stats", operation_id="getStats", summary="Show the host's numbers", **_stats)
 async def get_stats(request: Request) -> Response:
     """Return what the host has done since it was started, and what it is doing."""
-    return answer(host_of(request).stats())
+    host = host_of(request)
+    numbers = {each.id: _numbers(host, each) for each in host.plugins.list()}
+    return answer({**host.stats(), "by_plugin": numbers, "loop": host.oversight.watchdog.stats()})
 
 
 @router.get("/errors/{code}", operation_id="getProblemType", summary="Explain a kind of problem", **_problem)
@@ -96,6 +119,17 @@ async def get_problem_type(code: str) -> Response:
     if found is None:
         raise NoSuchPath(f"/errors/{code}")
     return answer(found)
+
+
+def _numbers(host: Hotplane, status: PluginStatus) -> PluginNumbers:
+    return PluginNumbers(
+        kind=status.kind,
+        state=status.state,
+        health=host.oversight.report(status.id).status,
+        generation=status.generation,
+        restarts=status.restarts,
+        versions=host.plugins.stats(status.id),
+    )
 
 
 @cache

@@ -1,0 +1,79 @@
+"""`hotplane plugins health` and `events`: how plugins are, and what happens to them. Imports only its own room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hotplane.cli.options import SERVER, ListOutput, Server
+from hotplane.cli.output import Form, ListForm, show_list, show_one, write, write_json
+from hotplane.cli.remote import Remote, path
+from hotplane.cli.tables import moment
+from hotplane.cli.text import printable
+from hotplane.cli.views import HEALTH_COLUMNS, health_fields
+
+__all__ = ["events", "health"]
+
+
+def health(
+    *,
+    plugin: Annotated[str | None, typer.Argument(metavar="PLUGIN", help="Id of the plugin. Left away: all.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check now, instead of showing what is known.")] = False,
+    server: Server = SERVER,
+    output: ListOutput = ListForm.TABLE,
+) -> None:
+    """Show the health of a plugin with its latest checks, or of all plugins."""
+    with Remote(server) as remote:
+        if plugin is None:
+            found = remote.get(path("plugins", "health"))["items"]
+            if check:
+                found = [_checked(remote, each["plugin_id"]) for each in found]
+            show_list(found, output, HEALTH_COLUMNS, nothing="there are no plugins")
+            return
+        one = _checked(remote, plugin) if check else remote.get(path("plugins", plugin, "health"))
+    show_one(one, Form.TABLE if output is ListForm.TABLE else Form.JSON, health_fields(one))
+
+
+def events(
+    *,
+    plugin: Annotated[str | None, typer.Argument(metavar="PLUGIN", help="Id of the plugin. Left away: all.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many events.")
+    ] = None,
+    server: Server = SERVER,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", help="Text for people, or JSON for programs: one object a line.")
+    ] = Form.TABLE,
+) -> None:
+    """Follow what happens to plugins, until the server stops or Ctrl-C."""
+    left = count
+    with Remote(server) as remote:
+        for name, data in remote.events(path("plugins", "events")):
+            if name != "missed" and plugin is not None and data.get("plugin_id") != plugin:
+                continue
+            if output is Form.JSON:
+                write_json({"event": name, **data})
+            else:
+                write(printable(_line(name, data)) + "\n")
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
+
+def _checked(remote: Remote, plugin: str) -> dict[str, Any]:
+    return remote.post(path("plugins", plugin, "health", "check"))
+
+
+def _line(name: str, data: Mapping[str, Any]) -> str:
+    if name == "missed":
+        return f"… {data.get('events')} events were missed"
+    what = {
+        "transition": f"{data.get('before')} → {data.get('after')}",
+        "health": f"health {data.get('before')} → {data.get('after')}",
+        "reload": f"reload {data.get('outcome')}, generation {data.get('generation')} serves"
+        f" (version {data.get('version')})",
+    }.get(name, name)
+    reason = f": {data['reason']}" if data.get("reason") else ""
+    return f"{moment(data.get('at'))}  {data.get('plugin_id')}  {what}{reason}"
