@@ -1,4 +1,7 @@
-"""The command of the demo: starts a server, drives it, shows the summary. Exit code 0, or 1 with one message."""
+"""The command of the demo: starts workers and a server, drives them, kills workers, shows the summary.
+
+Exit code 0, or 1 with one message.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
 
@@ -19,9 +23,12 @@ from examples.demo.display import Display
 from examples.demo.drive import TASK, Driver, Swap, new_client, swap_plugins
 from examples.demo.failure import DemoFailed
 from examples.demo.messages import Message, read_messages
-from examples.demo.report import print_summary
+from examples.demo.outage import FEWEST_MESSAGES, Outage
+from examples.demo.report import print_summary, print_traffic, shortfall
 from examples.demo.server import ROOT, Server
 from examples.demo.tally import Tally
+from examples.demo.traffic import Traffic
+from examples.demo.workers import ROUTE, Workers, write_config
 
 CONFIG = ROOT / "examples" / "spam" / "hotplane.yaml"
 MESSAGES = ROOT / "examples" / "spam" / "messages.jsonl"
@@ -53,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--connections", type=_connections, default=16, help="connections at once (default %(default)s)"
     )
+    parser.add_argument(
+        "--no-faults", action="store_true", help="no workers: the server runs the programs itself, at full speed"
+    )
     return parser
 
 
@@ -63,14 +73,14 @@ def _connections(text: str) -> int:
 
 
 async def _run_until_told(options: argparse.Namespace, console: Console) -> None:
-    """Run the demo; SIGTERM cancels it, so that the server never outlives it."""
+    """Run the demo; SIGTERM cancels it, so that no server and no worker outlives it."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     messages = read_messages(options.input)
     folder = _folder()
     try:
-        await _run(messages, Server(CONFIG, folder, options.port), options, console)
+        await _run(messages, folder, options, console)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -83,37 +93,62 @@ def _folder() -> Path:
         raise DemoFailed(f"There is no room for the demo's store: {error}. Set TMPDIR to another folder.") from error
 
 
-async def _run(messages: list[Message], server: Server, options: argparse.Namespace, console: Console) -> None:
+async def _run(messages: list[Message], folder: Path, options: argparse.Namespace, console: Console) -> None:
+    if options.no_faults or len(messages) < FEWEST_MESSAGES:
+        if not options.no_faults:
+            console.print(f"Fewer than {FEWEST_MESSAGES} messages: too few for workers that fail; running without.")
+        await _serve(messages, Server(CONFIG, folder, options.port), None, options, console)
+        return
+    async with Workers(folder) as workers:
+        console.print(
+            f"Worker A speaks Valkyrie at {workers.a.endpoint}, worker B HTTP at {workers.b.url}.", soft_wrap=True
+        )
+        config = write_config(CONFIG, TASK, workers, folder)
+        console.print(f"The task {TASK} goes to the first of {', '.join(ROUTE)} that can take it.", soft_wrap=True)
+        await _serve(messages, Server(config, folder, options.port), workers, options, console)
+
+
+async def _serve(
+    messages: list[Message], server: Server, workers: Workers | None, options: argparse.Namespace, console: Console
+) -> None:
     began = monotonic()
     async with server, new_client(server.url, options.connections) as client:
         console.print(f"A Hotplane server is ready at {server.url} after {monotonic() - began:.1f} s.", soft_wrap=True)
         console.print(f"Sending {len(messages)} messages of {options.input} to the task {TASK}.", soft_wrap=True)
         with Display(console, len(messages)) as display:
-            tally, swap = await _drive(client, server, messages, options.connections, display)
+            outage = workers and Outage(workers, len(messages), Traffic(display.say), display.say)
+            swaps: list[Swap] = []
+            driver = Driver(client, messages, _halfway(client, display, swaps), display.update, options.connections)
+            if outage:
+                driver.course = outage
+            tally = await _drive(driver, server)
             seconds = display.seconds
     if tally.failures:
         raise DemoFailed(f"{tally.failures.total()} requests failed: {', '.join(tally.failures)}.")
-    print_summary(console, tally, swap, seconds)
+    print_summary(console, tally, swaps[0], seconds, paced=outage is not None)
+    if outage:
+        print_traffic(console, outage.traffic)
+    if wrong := shortfall(tally, outage.traffic if outage else None):
+        raise DemoFailed(wrong)
     _print_next(console, server, tally)
 
 
-async def _drive(
-    client: httpx2.AsyncClient, server: Server, messages: list[Message], connections: int, display: Display
-) -> tuple[Tally, Swap]:
-    swaps: list[Swap] = []
-
+def _halfway(client: httpx2.AsyncClient, display: Display, swaps: list[Swap]) -> Callable[[], Awaitable[None]]:
     async def halfway() -> None:
         swap = await swap_plugins(client)
         swaps.append(swap)
         display.say(f"Half-way, and the server keeps running: {swap.disabled} is disabled; {swap.moved} moves")
         display.say(f"from priority {swap.priority_before} to {swap.priority_after}, ahead of the schema validator.")
 
+    return halfway
+
+
+async def _drive(driver: Driver, server: Server) -> Tally:
     try:
-        tally = await Driver(client, messages, halfway, display.update, connections).run()
+        return await driver.run()
     except httpx2.TransportError as error:
         gone = "The server died." if await server.died() else f"The server stopped answering ({error!r})."
         raise server.failure(gone) from error
-    return tally, swaps[0]
 
 
 def _print_next(console: Console, server: Server, tally: Tally) -> None:

@@ -30,16 +30,16 @@ class Display:
         self._total = total
         self._began = self._lined = monotonic()
         self._bar = Progress(
-            TextColumn("executing"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>5.0f}/s"),
             TextColumn("[green]valid {task.fields[valid]}[/]  [red]invalid {task.fields[invalid]}[/]"),
+            TextColumn("[cyan]{task.fields[runners]}[/]"),
             TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("executing", total=total, rate=0.0, valid=0, invalid=0)
+        self._task = self._bar.add_task("executing", total=total, rate=0.0, valid=0, invalid=0, runners="")
 
     def __enter__(self) -> Self:
         self._began = self._lined = monotonic()
@@ -64,8 +64,10 @@ class Display:
         """Show how far the run is."""
         rate = tally.done / max(self.seconds, 1e-3)
         valid, invalid = tally.verdicts[True], tally.verdicts[False]
+        runners = " ".join(f"{runner} {count}" for runner, count in tally.runners.items())
         if not self._bar.disable:
-            self._bar.update(self._task, completed=tally.done, rate=rate, valid=valid, invalid=invalid)
+            self._bar.update(self._task, completed=tally.done, rate=rate, valid=valid, invalid=invalid, runners=runners)
         elif monotonic() - self._lined >= LINE_EVERY or tally.done == self._total:
             self._lined = monotonic()
-            self.say(f"{tally.done}/{self._total} executed, {rate:.0f}/s, valid {valid}, invalid {invalid} so far")
+            by = f" by {runners}" if runners else ""
+            self.say(f"{tally.done}/{self._total} executed{by}, {rate:.0f}/s, valid {valid}, invalid {invalid} so far")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 import msgspec
@@ -18,7 +18,7 @@ from examples.demo.tally import Phase, Tally
 from hotplane.errors import InputRejected
 from hotplane.records import Execution
 
-__all__ = ["DISABLED", "MOVED", "TASK", "Driver", "Swap", "new_client", "swap_plugins"]
+__all__ = ["DISABLED", "MOVED", "TASK", "Course", "Driver", "Swap", "new_client", "swap_plugins"]
 
 TASK = "spam-detector"
 DISABLED = "time-based-sampler"
@@ -69,11 +69,34 @@ async def _manage(
     return response.json()
 
 
+class Course(Protocol):
+    """What else happens while messages are sent."""
+
+    async def before(self, index: int) -> None:
+        """Wait until it is the turn of the message with this index, and do what is to happen before it."""
+        ...
+
+    def seen(self, execution: Execution) -> None:
+        """Hear of an answer."""
+        ...
+
+
+class _Undisturbed:
+    """Messages are sent as fast as they are answered."""
+
+    async def before(self, index: int) -> None:
+        """Do not wait."""
+
+    def seen(self, execution: Execution) -> None:
+        """Do nothing."""
+
+
 @dataclass(slots=True)
 class Driver:
     """Sends messages over several connections at once and tallies the answers.
 
-    The worker that draws the middle message first awaits `halfway` while the others go on sending.
+    The connection that draws the middle message first awaits `halfway` while the others go on sending; likewise what
+    `course` does before a message holds up no other connection, unless it means to.
     """
 
     client: httpx2.AsyncClient
@@ -82,6 +105,7 @@ class Driver:
     answered: Callable[[Tally], None]
     """Called after every answer."""
     connections: int = 16
+    course: Course = field(default_factory=_Undisturbed)
     tally: Tally = field(default_factory=Tally)
     phase: Phase = Phase.BEFORE
 
@@ -107,6 +131,7 @@ class Driver:
                 self.phase = Phase.DURING
                 await self.halfway()
                 self.phase = Phase.AFTER
+            await self.course.before(index)
             await self._send(message)
             self.answered(self.tally)
 
@@ -118,7 +143,9 @@ class Driver:
         elapsed = (perf_counter() - began) * 1_000.0
         if response.status_code == HTTPStatus.OK:
             ran = phase if phase is self.phase else Phase.DURING
-            self.tally.add(_execution(response), message.expected, elapsed, ran)
+            execution = _execution(response)
+            self.tally.add(execution, message.expected, elapsed, ran)
+            self.course.seen(execution)
         else:
             problem = _problem(response)
             rejected = problem.code == InputRejected.code

@@ -1,4 +1,4 @@
-"""The summary. Imports `tally`, `figures`, `drive` and rich."""
+"""The summary. Imports `tally`, `traffic`, `figures`, `drive`, `workers` and rich."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from rich.table import Table
 from examples.demo.drive import Swap
 from examples.demo.figures import Estimate, percentile
 from examples.demo.tally import Phase, Tally
+from examples.demo.traffic import Stage, Traffic
+from examples.demo.workers import ROUTE
 
-__all__ = ["print_summary"]
+__all__ = ["print_summary", "print_traffic", "shortfall"]
 
 MAX_REASONS = 6
 
 
-def print_summary(console: Console, tally: Tally, swap: Swap, seconds: float) -> None:
+def print_summary(console: Console, tally: Tally, swap: Swap, seconds: float, *, paced: bool = False) -> None:
     """Print what the run came to.
 
     Args:
@@ -25,17 +27,68 @@ def print_summary(console: Console, tally: Tally, swap: Swap, seconds: float) ->
         tally: What came back.
         swap: What was changed half-way.
         seconds: How long the run took.
+        paced: Whether messages were sent slowly on purpose, so that the rate says nothing of the server.
     """
     table = Table(title="Summary", title_justify="left", show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(tally, swap, seconds):
+    for name, value in _rows(tally, swap, seconds, paced=paced):
         table.add_row(name, escape(value))
     console.print(table)
 
 
-def _rows(tally: Tally, swap: Swap, seconds: float) -> list[tuple[str, str]]:
-    rows = [("executions", f"{_counts(tally.statuses)}; {tally.done / max(seconds, 1e-3):.0f}/s over {seconds:.1f} s")]
+def print_traffic(console: Console, traffic: Traffic) -> None:
+    """Print who ran the executions in each stage of the outage, and how work moved away and came back."""
+    table = Table(title="Who ran the executions", title_justify="left", pad_edge=False)
+    table.add_column("while", no_wrap=True)
+    for runner in ROUTE:
+        table.add_column(runner, justify="right")
+    table.add_column("failed", justify="right")
+    for stage in Stage:
+        counts = [str(traffic.served[stage][runner]) for runner in ROUTE]
+        table.add_row(stage.value, *counts, str(traffic.failed[stage]))
+    console.print(table)
+    for line in (_fail_over(traffic), _fail_back(traffic)):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def shortfall(tally: Tally, traffic: Traffic | None) -> str | None:
+    """Return what a run that ended did not live up to; None for a good one.
+
+    Args:
+        tally: What came back.
+        traffic: Who ran it; None for a run without workers.
+    """
+    if tally.failed:
+        return f"{tally.failed} of {tally.done} executions failed."
+    if traffic is not None and not traffic.returned:
+        return "Valkyrie did not get its work back while there were messages."
+    return None
+
+
+def _fail_over(traffic: Traffic) -> str:
+    to_http, to_local = (_seconds(traffic.delay(stage)) for stage in (Stage.A_KILLED, Stage.B_KILLED))
+    asked, spared = traffic.moved_on.total(), traffic.passed_over.total()
+    return (
+        f"Fail-over: {to_http} to http, {to_local} to local. {asked} attempts ended at a dead worker and went on to "
+        f"the next runner; open breakers spared {spared} others; {traffic.failed.total()} executions failed."
+    )
+
+
+def _fail_back(traffic: Traffic) -> str:
+    if not traffic.returned:
+        return "Return: not seen; the messages were sent before a breaker asked Valkyrie again."
+    restart, outage = (_seconds(traffic.delay(Stage.RESTARTED, since)) for since in (None, Stage.A_KILLED))
+    return f"Return: by itself to valkyrie, {restart} after the workers were started again; the outage lasted {outage}."
+
+
+def _seconds(seconds: float | None) -> str:
+    return "unknown" if seconds is None else f"{seconds:.3f} s"
+
+
+def _rows(tally: Tally, swap: Swap, seconds: float, *, paced: bool) -> list[tuple[str, str]]:
+    pace = f"sent slowly on purpose, over {seconds:.1f} s" if paced else _rate(tally.done, seconds)
+    rows = [("executions", f"{_counts(tally.statuses)}; {pace}")]
     rows += [("refused", _counts(tally.refusals))] if tally.refusals else []
     rows += [
         ("latency, server", _percentiles(tally.server_ms)),
@@ -46,6 +99,10 @@ def _rows(tally: Tally, swap: Swap, seconds: float) -> list[tuple[str, str]]:
     ]
     rows += [("not judged", str(tally.verdicts[None]))] if tally.verdicts[None] else []
     return rows + _quality(tally) + _hot_swap(tally, swap)
+
+
+def _rate(done: int, seconds: float) -> str:
+    return f"{done / max(seconds, 1e-3):.0f}/s over {seconds:.1f} s"
 
 
 def _quality(tally: Tally) -> list[tuple[str, str]]:

@@ -30,6 +30,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
+        self.runners: Counter[str] = Counter()
+        """Executions by the runner that had the answer."""
         self.refusals: Counter[str] = Counter()
         """Answers that are not executions, by the title of their problem document."""
         self.failures: Counter[str] = Counter()
@@ -61,6 +63,11 @@ class Tally:
     def done(self) -> int:
         """How many requests were answered."""
         return self.statuses.total() + self.refusals.total()
+
+    @property
+    def failed(self) -> int:
+        """How many executions came to nothing; a rejected input is its sender's fault."""
+        return self.statuses.total() - self.statuses["success"] - self.statuses["rejected"]
 
     @property
     def sampled(self) -> int:
@@ -98,6 +105,8 @@ class Tally:
         """
         self.statuses[execution.status.value] += 1
         self.phases[phase] += 1
+        if execution.status is ExecutionStatus.SUCCESS and execution.attempts:
+            self.runners[execution.attempts[-1].runner] += 1
         self.server_ms.append(execution.latency_ms)
         self.client_ms.append(client_ms)
         self.any_id = self.any_id or execution.id

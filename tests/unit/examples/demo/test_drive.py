@@ -86,6 +86,28 @@ async def test_the_change_comes_half_way_while_others_go_on():
     assert tally.phases.total() == 40
 
 
+class Listening:
+    """A course that notes what it hears."""
+
+    def __init__(self) -> None:
+        self.before_index: list[int] = []
+        self.heard: list[str] = []
+
+    async def before(self, index: int) -> None:
+        self.before_index.append(index)
+
+    def seen(self, execution: Execution) -> None:
+        self.heard.append(execution.id)
+
+
+async def test_the_course_is_asked_before_and_told_after_every_message():
+    """It hears every index once, in order, and every execution."""
+    course = Listening()
+    await Driver(Service().client, MESSAGES, nothing, ignore, connections=4, course=course).run()
+    assert course.before_index == list(range(40))
+    assert sorted(course.heard) == sorted(f"e{number}" for number in range(1, 41))
+
+
 async def test_a_single_message_has_its_change_too():
     """The shortest file is changed before its only message."""
     tally = await Driver(Service().client, MESSAGES[:1], nothing, ignore).run()

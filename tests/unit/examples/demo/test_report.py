@@ -7,9 +7,11 @@ from rich.console import Console
 
 from examples.demo.display import Display
 from examples.demo.drive import Swap
-from examples.demo.report import print_summary
+from examples.demo.report import print_summary, print_traffic, shortfall
 from examples.demo.tally import LABEL_VALIDATOR, Phase, Tally
+from examples.demo.traffic import Stage, Traffic
 from hotplane.records import (
+    Attempt,
     Execution,
     ExecutionStatus,
     FieldError,
@@ -27,13 +29,14 @@ PICKED = SamplingDecision(
 )  # fmt: skip
 
 
-def record(valid: bool) -> Execution:
+def record(valid: bool = True, runner: str = "local") -> Execution:
     """Return a sampled record."""
     errors = () if valid else (FieldError(message="[bold]expected spam"),)
     validation = ValidationResult(valid=valid, validator=LABEL_VALIDATOR, errors=errors)
     return Execution(
         id="e", task_id="t", program="m:f", status=ExecutionStatus.SUCCESS, input={}, output="ham",
         latency_ms=3.0, started_at=now(), sampling=PICKED, validations=(validation,), valid=valid,
+        attempts=(Attempt(runner=runner, outcome="success", latency_ms=1.0),),
     )  # fmt: skip
 
 
@@ -79,6 +82,68 @@ def test_a_run_in_which_everything_was_refused_still_has_a_summary():
     assert "1 413 Too large" in summary(tally)
 
 
+def test_a_run_that_was_slow_on_purpose_claims_no_rate():
+    """The rate would say nothing of the server."""
+    console = Console(file=io.StringIO(), width=200)
+    print_summary(console, Tally(), SWAP, 2.0, paced=True)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "sent slowly on purpose, over 2.0 s" in text
+    assert "/s over" not in text
+
+
+def outage(*stages: tuple[Stage, str]) -> str:
+    """Return what is printed of an outage with one answer of a runner in each stage, a second apart."""
+    seconds = iter(range(1000))
+    traffic = Traffic(lambda line: None, lambda: float(next(seconds)))
+    for stage, runner in stages:
+        traffic.begin(stage)
+        traffic.add(record(runner=runner))
+    console = Console(file=io.StringIO(), width=200)
+    print_traffic(console, traffic)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_outage_is_a_table_of_stages_and_runners():
+    """Every stage has its counts; fail-over and return have their times."""
+    text = outage((Stage.A_KILLED, "http"), (Stage.B_KILLED, "local"), (Stage.RESTARTED, "valkyrie"))
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line[0] == "│"]
+    assert rows == [
+        ["both workers run", "0", "0", "0", "0"],
+        ["worker A was killed", "0", "1", "0", "0"],
+        ["worker B was killed, too", "0", "0", "1", "0"],
+        ["both were started again", "1", "0", "0", "0"],
+    ]
+    assert "Fail-over: 1.000 s to http, 1.000 s to local." in text
+    assert "0 executions failed." in text
+    assert "Return: by itself to valkyrie, 1.000 s after the workers were started again" in text
+
+
+def test_an_outage_without_a_return_says_so():
+    """What was not seen is not claimed."""
+    text = outage((Stage.A_KILLED, "valkyrie"), (Stage.RESTARTED, "local"))
+    assert "Return: not seen" in text
+    assert "Fail-over: unknown to http" in text
+
+
+def test_a_run_with_a_failed_execution_falls_short():
+    """One failure among many is enough, with workers and without."""
+    tally = Tally()
+    tally.add(record(), "ham", 1.0, Phase.BEFORE)
+    assert shortfall(tally, None) is None
+    failed = Execution(id="e", task_id="t", program="m:f", status=ExecutionStatus.TIMEOUT, input={}, started_at=now())
+    tally.add(failed, "ham", 1.0, Phase.AFTER)
+    assert shortfall(tally, None) == "1 of 2 executions failed."
+
+
+def test_a_run_without_a_return_falls_short():
+    """An outage that is not over at the end was not shown to pass."""
+    traffic = Traffic(lambda line: None)
+    traffic.begin(Stage.RESTARTED)
+    assert "did not get its work back" in (shortfall(Tally(), traffic) or "")
+    traffic.add(record(runner="valkyrie"))
+    assert shortfall(Tally(), traffic) is None
+
+
 def test_without_a_terminal_progress_is_plain_lines():
     """No escape sequences reach a file, and the last line says that all is done."""
     console = Console(file=io.StringIO(), width=80)
@@ -87,7 +152,7 @@ def test_without_a_terminal_progress_is_plain_lines():
         tally.add(record(valid=True), "ham", 1.0, Phase.BEFORE)
         display.update(tally)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert text.startswith("1/1 executed, ")
+    assert text.startswith("1/1 executed by local 1, ")
     assert "\x1b" not in text
 
 
@@ -102,4 +167,5 @@ def test_on_a_terminal_progress_is_a_bar():
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "1/2" in text
     assert "valid 1" in text
+    assert "local 1" in text
     assert "half-way" in text

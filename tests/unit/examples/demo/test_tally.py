@@ -4,6 +4,7 @@ from msgspec import UNSET
 
 from examples.demo.tally import LABEL_VALIDATOR, Phase, Tally
 from hotplane.records import (
+    Attempt,
     Execution,
     ExecutionStatus,
     FieldError,
@@ -32,11 +33,13 @@ def execution(
     valid: bool | None = None,
     status: ExecutionStatus = ExecutionStatus.SUCCESS,
     id: str = "e1",
+    attempts: tuple[Attempt, ...] = (),
 ) -> Execution:
     """Return a record."""
     return Execution(
         id=id, task_id="t", program="m:f", status=status, input={}, output=output, latency_ms=2.0,
         started_at=now(), sampling=sampling, validations=validations, valid=valid,
+        attempts=attempts,
     )  # fmt: skip
 
 
@@ -105,6 +108,27 @@ def test_reasons_name_the_validator_and_its_first_error():
         tally.add(record, "spam", 1.0, Phase.BEFORE)
     assert tally.reasons == {(LABEL_VALIDATOR, "expected spam, got ham"): 2}
     assert tally.an_invalid == "e1"
+
+
+def test_the_runner_of_the_last_attempt_had_the_answer():
+    """Where an execution moved on, the one that answered counts."""
+    tally = Tally()
+    attempts = (
+        Attempt(runner="valkyrie", outcome="lost", latency_ms=1.0),
+        Attempt(runner="http", outcome="success", latency_ms=1.0),
+    )
+    tally.add(execution(attempts=attempts), "ham", 1.0, Phase.BEFORE)
+    assert tally.runners == {"http": 1}
+
+
+def test_failed_executions_are_all_but_successes_and_rejected_inputs():
+    """An error and a timeout failed; an input that did not fit is its sender's fault."""
+    tally = Tally()
+    for status in (ExecutionStatus.SUCCESS, ExecutionStatus.ERROR, ExecutionStatus.TIMEOUT):
+        tally.add(execution(status=status), "ham", 1.0, Phase.BEFORE)
+    tally.refuse("422 Input rejected", 1.0, rejected=True)
+    assert tally.failed == 2
+    assert tally.done == 4
 
 
 def test_phases_are_told_apart():
