@@ -18,7 +18,12 @@ BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "records": {"rounds": 3, "count": 5_000},
     "rest_execute": {"rounds": 3, "seconds": 1.0},
     "breaker": {"rounds": 5},
+    "route": {"rounds": 5},
+    "plugins": {"rounds": 9},
+    "reload": {"rounds": 15},
+    "idle": {"seconds": 3.0},
     "valkyrie": {"rounds": 3, "seconds": 0.5},
+    "availability": {"seconds": 10.0},
 }
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from statistics import median
 
+from benchmarks.board import Row, at_most, interleave, print_table, row
 from hotplane.host.attribution import PluginFrames
 from hotplane.host.health import HealthMonitor, HealthSettings
 from hotplane.host.watchdog import Watchdog, WatchdogSettings
@@ -82,37 +82,21 @@ async def percent_of_a_core(interval: float | None, *, watchdog: bool, seconds: 
         return (time.process_time() - used) / (time.monotonic() - began) * 100
 
 
-def measure(rounds: int = 1, seconds: float = SECONDS) -> list[dict[str, object]]:
-    """Return a row per case: `ours` and `peer` in % of one core, `goal` the most `ours` may be."""
+def measure(rounds: int = 1, seconds: float = SECONDS) -> list[Row]:
+    """Return a row per case, in % of one core; the goal is the most that ours may be."""
     cases: dict[str, tuple[float | None, bool]] = {
-        "an empty loop": (None, False),
-        "watchdog alone": (None, True),
-        f"{PLUGINS} healthy plugins every 30 s, watchdog": (30.0, True),
-        f"{PLUGINS} healthy plugins every 1 s, watchdog": (1.0, True),
+        "idle: watchdog alone": (None, True),
+        f"idle: {PLUGINS} healthy plugins every 30 s, watchdog": (30.0, True),
+        f"idle: {PLUGINS} healthy plugins every 1 s, watchdog": (1.0, True),
     }
-    used: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
-        for name, (interval, watchdog) in cases.items():
-            used[name].append(asyncio.run(percent_of_a_core(interval, watchdog=watchdog, seconds=seconds)))
-    empty = median(used.pop("an empty loop"))
-    return [
-        {
-            "name": f"idle: {name}, beside an empty loop",
-            "ours": round(median(values), 3),
-            "peer": round(empty, 3),
-            "unit": "% of a core",
-            "ratio": round(median(values) / empty, 1) if empty else None,
-            "goal": GOAL_PERCENT,
-        }
-        for name, values in used.items()
-    ]
 
+    def taken_by(interval: float | None, watchdog: bool) -> Callable[[], float]:
+        return lambda: asyncio.run(percent_of_a_core(interval, watchdog=watchdog, seconds=seconds))
 
-def main() -> None:
-    print(f"{'CPU time of the process':72} {'ours':>7} {'peer':>7}  unit         goal")
-    for row in measure():
-        print(f"{row['name']:72} {row['ours']:7.3f} {row['peer']:7.3f}  {row['unit']}  <= {row['goal']}")
+    empty, *used = interleave(rounds, taken_by(None, False), *(taken_by(*case) for case in cases.values()))
+    goal = at_most(GOAL_PERCENT, of="ours")
+    return [row(name, "% of a core", ours, "empty loop", empty, goal) for name, ours in zip(cases, used, strict=True)]
 
 
 if __name__ == "__main__":
-    main()
+    print_table(measure())
