@@ -26,7 +26,8 @@ from hotplane.routing import BreakerSettings
 from hotplane.routing.routes import ROUTE_BREAKER
 from tests.integration.faults.gate import Gate
 from tests.integration.faults.processes import Worker
-from tests.integration.faults.scene import BREAKER, Load, Result, Seen
+from tests.integration.faults.results import Result, Seen
+from tests.integration.faults.scene import BREAKER, Load
 from tests.integration.faults.site import Site, open_site
 
 FAILED_PERCENT = 0.1

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from tests.integration.faults.processes import read_ledger
-from tests.integration.faults.scene import Load, Result, Seen, open_host, until
+from tests.integration.faults.results import Result, Seen
+from tests.integration.faults.scene import Load, open_host, until
 from tests.integration.faults.site import Site
 
 __all__ = ["cancelled_in_mid_call", "idle_connections", "stopped_in_mid_call"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.integration.faults import fake_http
-from tests.integration.faults.scene import Result
+from tests.integration.faults.results import Result
 from tests.integration.faults.site import Play, Site
 
 __all__ = ["HTTP"]

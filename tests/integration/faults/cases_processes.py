@@ -14,7 +14,7 @@ from hotplane.valkyrie import Call, ServerSettings, serve
 from tests.integration.faults.certificates import make_certificates
 from tests.integration.faults.gate import forward, silent
 from tests.integration.faults.processes import Worker
-from tests.integration.faults.scene import Result
+from tests.integration.faults.results import Result
 from tests.integration.faults.site import Site
 
 __all__ = [

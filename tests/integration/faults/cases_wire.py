@@ -14,7 +14,7 @@ from tests.integration.faults.gate import (
     strange_results,
     trickle,
 )
-from tests.integration.faults.scene import Result
+from tests.integration.faults.results import Result
 from tests.integration.faults.site import Play, Site
 
 __all__ = ["WIRE"]

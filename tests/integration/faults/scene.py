@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from hotplane.records import Execution
 from hotplane.routing import Routes
 from hotplane.routing.routes import ROUTE_BREAKER
 from tests.integration.faults.processes import MODULE, read_ledger
+from tests.integration.faults.results import Result, Seen
 
-__all__ = ["BREAKER", "CALLERS", "DEADLINE_SECONDS", "ROUTE", "Load", "Result", "Seen", "open_host", "until"]
+__all__ = ["BREAKER", "CALLERS", "DEADLINE_SECONDS", "ROUTE", "Load", "open_host", "until"]
 
 DEADLINE_SECONDS = 5.0
 ROUTE = ("valkyrie", "http", "local")
@@ -89,44 +89,6 @@ async def open_host(
         yield host
     finally:
         await host.stop(2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the caller of one execution saw."""
-
-    name: str
-    task: str
-    began: float
-    ended: float
-    ok: bool
-    by: str
-    """The runner that was asked last."""
-    why: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one case."""
-
-    case: str
-    executions: int
-    failed: int
-    """Idempotent executions whose callers did not get the output."""
-    given_up: int
-    """Other executions that failed, most of them because they may have run."""
-    doubled: int
-    """Executions of the task that is not idempotent that ran more than once."""
-    repeated: int
-    """Idempotent ones that ran more than once, which is allowed."""
-    over_ms: float | None
-    """From the fault to the first answer of another runner; none when work had no need to move."""
-    back_ms: float | None
-    """From its end to the first answer of the runner that had it."""
-    slowest_ms: float
-    """The longest that the caller of an idempotent execution waited, of those with at most 54 ms of work."""
-    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
-    """What callers were told."""
 
 
 class Load:

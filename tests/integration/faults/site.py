@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from tests.integration.faults.gate import Gate
 from tests.integration.faults.processes import Worker, start_worker, write_program
-from tests.integration.faults.scene import CALLERS, Load, Result, open_host
+from tests.integration.faults.results import Result
+from tests.integration.faults.scene import CALLERS, Load, open_host
 
 __all__ = ["Play", "Site", "open_site"]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from tests.integration.faults.cases import CASES
-from tests.integration.faults.scene import BREAKER, DEADLINE_SECONDS, Result
+from tests.integration.faults.results import Result
+from tests.integration.faults.scene import BREAKER, DEADLINE_SECONDS
 from tests.integration.faults.site import open_site
 
 __all__ = ["HEAD", "line", "lines"]
