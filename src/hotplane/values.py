@@ -136,6 +136,14 @@ def _object(value: dict[object, object], depth: int) -> Json:
         raise _Unfit("nested too deep")
     copied: dict[str, Json] = {}
     for key, item in value.items():
+        # Most of what flows are ASCII texts and numbers under ASCII keys: no further call for those.
+        if type(key) is str and key.isascii():
+            kind = type(item)
+            if (kind is str and cast("str", item).isascii()) or (
+                kind is int and _INT_MIN <= cast("int", item) <= _INT_MAX
+            ):
+                copied[key] = cast("Json", item)
+                continue
         if not isinstance(key, str):
             raise _Unfit(f"a key of type {type(key).__name__}; keys are strings")
         try:

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
 from hotplane.api.docs import docs_routes
-from hotplane.api.door import Application, Door
+from hotplane.api.door import Application, Door, Receive, Scope, Send
 from hotplane.api.ongoing import Ongoing
 from hotplane.api.openapi import openapi_document
 from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
@@ -49,8 +49,26 @@ def create_app(host: Hotplane, ongoing: Ongoing | None = None) -> Application:
         ongoing: Operations and event streams; who serves the application ends them before it stops the host.
     """
     management = _Management(host, ongoing or Ongoing(host.config.server))
-    routes = [Route(executions.EXECUTE_PATH, executions.Execute(host), name="execute"), Mount("/", management)]
-    return Door(Router(routes, redirect_slashes=False), host.config.server)
+    execute = executions.Execute(host)
+    routes = [Route(executions.EXECUTE_PATH, execute, name="execute"), Mount("/", management)]
+    return Door(_straight_to(execute, Router(routes, redirect_slashes=False)), host.config.server)
+
+
+def _straight_to(execute: executions.Execute, otherwise: ASGIApp) -> Application:
+    """Hand the plain case of the hot path over without a router, which would cost a tenth of the edge's time."""
+    begin, end = executions.EXECUTE_PATH.split("{task_id}")
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if scope["type"] == "http" and path.startswith(begin) and path.endswith(end):
+            task_id = path[len(begin) : -len(end)]
+            if task_id and "/" not in task_id:
+                scope["path_params"] = {"task_id": task_id}
+                await execute(scope, receive, send)
+                return
+        await otherwise(scope, receive, send)
+
+    return dispatch
 
 
 class _Management(FastAPI):

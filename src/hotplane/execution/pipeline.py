@@ -10,12 +10,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from hotplane.errors import InputRejected, Overloaded, ShuttingDown, StorageSlow
+from hotplane.errors import InputRejected, Overloaded, Problem, ShuttingDown, StorageSlow
 from hotplane.execution.sampling import decide
 from hotplane.execution.settings import ExecutionSettings
 from hotplane.execution.tasks import Plan
@@ -114,8 +114,11 @@ class Pipeline:
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         self._running.add(task)
         try:
-            blank = await self._blank(plan, input, expected, id)
-            await self._check_input(plan, blank, admitted)
+            minted = id is None or await self._is_minted(id)
+            blank = self._blank(plan, input, expected, id, minted=minted)
+            problems = plan.input_schema.problems(blank.input)
+            if problems:
+                await self._reject(plan, blank, problems, admitted)
             done = await self._run(plan, blank, admitted)
             return await self._commit(await self._judge(plan, done, admitted), plan, admitted)
         finally:
@@ -144,12 +147,12 @@ class Pipeline:
         if len(self._running) >= self._settings.max_in_flight:
             raise Overloaded("The host", self._settings.max_in_flight, "execution.max_in_flight")
 
-    async def _blank(self, plan: Plan, input: Json, expected: Json | UnsetType, id: str | None) -> Execution:
+    async def _is_minted(self, id: str) -> bool:
+        check_id(id, "an execution's id")
+        return is_uuid7(id) and await self._store.is_minted(id)
+
+    def _blank(self, plan: Plan, input: Json, expected: Json | UnsetType, id: str | None, *, minted: bool) -> Execution:
         """Return the record as it is before anything ran."""
-        minted = True
-        if id is not None:
-            check_id(id, "an execution's id")
-            minted = is_uuid7(id) and await self._store.is_minted(id)
         return Execution(
             id=id or new_id(),
             task_id=plan.task.id,
@@ -161,10 +164,8 @@ class Pipeline:
             minted=minted,
         )
 
-    async def _check_input(self, plan: Plan, blank: Execution, admitted: float) -> None:
-        problems = plan.input_schema.problems(blank.input)
-        if not problems:
-            return
+    async def _reject(self, plan: Plan, blank: Execution, problems: tuple[Problem, ...], admitted: float) -> NoReturn:
+        """Record an input that does not fit, and say so."""
         message = "; ".join(str(problem) for problem in problems)
         failure = ExecutionFailure(type="input-rejected", message=message)
         rejected = replace(blank, status=ExecutionStatus.REJECTED, error=failure)

@@ -40,7 +40,9 @@ async def decide(chain: Chain[Sampler[Any]], execution: Execution, plan: Plan, l
         if winner is not None and link is not designated:
             vote = SamplerVote(sampler=link.plugin_id, outcome=SamplerOutcome.NOT_CONSULTED, version=link.version)
         else:
-            vote = await _vote(link, execution, _context(link, plan, at, point), link is designated, limit)
+            started = perf_counter()
+            answer = await link.invoke(execution, _context(link, plan, at, point), limit=limit)
+            vote = _vote(link, answer, link is designated, (perf_counter() - started) * 1e3)
         votes.append(vote)
         if winner is None and _samples(vote, link):
             winner = vote
@@ -85,12 +87,7 @@ def _context(link: Link[Sampler[Any]], plan: Plan, at: datetime, point: int) -> 
     )
 
 
-async def _vote(
-    link: Link[Sampler[Any]], execution: Execution, context: SamplingContext, designated: bool, limit: float
-) -> SamplerVote:
-    started = perf_counter()
-    answer = await link.invoke(execution, context, limit=limit)
-    duration_ms = (perf_counter() - started) * 1e3
+def _vote(link: Link[Sampler[Any]], answer: object, designated: bool, duration_ms: float) -> SamplerVote:
     if not isinstance(answer, Sample):
         reason = answer.reason if isinstance(answer, Failure) else f"it returned {type(answer).__name__}, not a Sample"
         return SamplerVote(

@@ -87,7 +87,9 @@ class Link(Generic[P]):
         try:
             if self.offload is None:
                 result: Any = self.call(*args)
-                if hasattr(result, "__await__"):
+                if limit is None and hasattr(result, "__await__"):
+                    result = await result
+                elif hasattr(result, "__await__"):
                     running: Coroutine[Any, Any, Any] = result if type(result) is _COROUTINE else _awaiting(result)
                     try:
                         waiting_for = running.send(None)

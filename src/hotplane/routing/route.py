@@ -22,8 +22,14 @@ from hotplane.values import Json, checked_copy
 
 __all__ = ["Route", "RouteLeg", "RouteWatch", "Run"]
 
-Run: TypeAlias = Callable[[Task, Json, float], Awaitable["Json | Failure"]]
+Run: TypeAlias = Callable[[Task, Json, float], Awaitable["Json | Plain | Failure"]]
 """Lets a runner run a task for at most the given seconds, and keeps that limit itself; raises or returns a failure."""
+
+
+class Plain(Struct, frozen=True):
+    """The output of a runner that the host need not check once more: fresh, and in plain JSON types."""
+
+    value: Json
 
 
 class RouteLeg(Struct, frozen=True):
@@ -125,6 +131,8 @@ class Route:
             trail.fail(leg.runner, verdict, result.error, took)
             return trail.ended(ExecutionStatus.ERROR, verdict.failure) if verdict.executed is Executed.YES else verdict
         permit.success(took)
+        if type(result) is Plain:
+            return trail.success(leg.runner, result.value, took)
         try:
             output = checked_copy(result)
         except NotJson as error:

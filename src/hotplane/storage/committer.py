@@ -145,7 +145,6 @@ class Committer:
         start = 0
         while start < len(cells):
             rows = min((len(cells) - start) // width, _LARGEST_INSERT)
-            rows = 1 << rows.bit_length() - 1
             end = start + rows * width
             connection.exec_driver_sql(
                 _insert_statement(table, rows, self._database.placeholder), tuple(cells[start:end])
@@ -155,7 +154,7 @@ class Committer:
 
 @cache
 def _insert_statement(table: Table, rows: int, placeholder: str) -> str:
-    # Only powers of two rows: few shapes, which the driver keeps prepared.
+    # One statement for the whole group: a second one costs more than another shape, and the driver keeps all shapes.
     row = f"({', '.join([placeholder] * len(table.columns))})"
     names = ", ".join(table.columns.keys())
     return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of our own tables
