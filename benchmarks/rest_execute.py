@@ -1,8 +1,9 @@
 """`POST execute` over HTTP against a FastAPI route that only validates a typed body and answers.
 
-Ours stores every execution (SQLite, `synchronous=FULL`, group commit) before it answers, samples and validates; the
-peer stores nothing. Both run under uvicorn's httptools and uvloop, each in a process of its own; the load comes from
-this process, over 64 connections that are kept open. They take turns.
+Ours checks the input against its schema and stores every execution (SQLite, `synchronous=FULL`, group commit) before
+it answers; a second row also samples and validates. The peer stores nothing. All run under uvicorn's httptools and
+uvloop, each in a process of its own; the load comes from this process, over 64 connections that are kept open. They
+take turns.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -26,16 +28,25 @@ CONNECTIONS = 64
 GOAL = 1.0
 _BODY = b'{"input":{"text":"You have won a prize. Call now to claim it.","number":7}}'
 _HEAD = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1:%d\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-_PATHS = {"ours": b"/api/tasks/echo/execute", "peer": b"/execute"}
+_PATHS = {"ours": b"/api/tasks/echo/execute", "judged": b"/api/tasks/echo/execute", "peer": b"/execute"}
 _CONFIG = {
     "server": {"port": 0},
     "storage": {"synchronous": "FULL"},
     "programs": {"allow": ["benchmarks.rest_execute"], "paths": [str(Path(__file__).parents[1])]},
-    "tasks": {"echo": {"program": "benchmarks.rest_execute:echo"}},
-    "plugins": {
-        "validators": [{"name": "json-schema-validator"}],
-        "samplers": [{"name": "percentage-sampler"}, {"name": "time-based-sampler"}],
+    "tasks": {
+        "echo": {
+            "program": "benchmarks.rest_execute:echo",
+            "input_schema": {
+                "type": "object",
+                "properties": {"text": {"type": "string"}, "number": {"type": "integer"}},
+                "required": ["text", "number"],
+            },
+        }
     },
+}
+_PLUGINS = {
+    "validators": [{"name": "json-schema-validator"}],
+    "samplers": [{"name": "percentage-sampler"}, {"name": "time-based-sampler"}],
 }
 
 
@@ -51,17 +62,17 @@ def measure(rounds: int = 7, seconds: float = 2.0) -> list[Row]:
         rounds: How often each takes its turn; the median of the ratios counts.
         seconds: How long a turn is.
     """
-    with (
-        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".rest-") as folder,
-        _served("ours", Path(folder)) as ours,
-        _served("peer", Path(folder)) as peer,
-    ):
-        ports = {"ours": ours, "peer": peer}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".rest-")))
+        ports = {who: stack.enter_context(_served(who, folder)) for who in _PATHS}
         for who, port in ports.items():
             _load(who, port, min(seconds, 0.5))
-        taken = interleave(rounds, lambda: _load("ours", ours, seconds), lambda: _load("peer", peer, seconds))
+        bare, judged, peer = interleave(rounds, *(partial(_load, who, port, seconds) for who, port in ports.items()))
     name = f"POST execute, {CONNECTIONS} connections, stored, FULL"
-    return [row(name, "requests/s", taken[0], "FastAPI, not storing", taken[1], at_least(GOAL))]
+    return [
+        row(name, "requests/s", bare, "FastAPI, not storing", peer, at_least(GOAL)),
+        row(f"{name}; 2 samplers, 1 validator", "requests/s", judged, "FastAPI, not storing", peer),
+    ]
 
 
 # --- the load ----------------------------------------------------------------------------------------------------
@@ -134,14 +145,15 @@ def _served(who: str, folder: Path) -> Generator[int]:
 
 def _serve(who: str, folder: Path) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve_ours(folder) if who == "ours" else _serve_peer())
+        runner.run(_serve_peer() if who == "peer" else _serve_ours(who, folder))
 
 
-async def _serve_ours(folder: Path) -> None:
+async def _serve_ours(who: str, folder: Path) -> None:
     from hotplane.api import serve
     from hotplane.app import Hotplane
 
-    host = Hotplane.from_config(_CONFIG, overrides={"storage.url": str(folder / "executions.db")})
+    config = {**_CONFIG, "plugins": _PLUGINS} if who == "judged" else _CONFIG
+    host = Hotplane.from_config(config, overrides={"storage.url": str(folder / f"{who}.db")})
     await serve(host, on_ready=lambda url: print(url.rpartition(":")[2], flush=True))
 
 
@@ -181,7 +193,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--serve", choices=("ours", "peer"), help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=tuple(_PATHS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
