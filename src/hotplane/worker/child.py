@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -64,6 +65,8 @@ def _keep_output_for_programs() -> int:
     """Return the pipe to the worker; what programs print goes to standard error instead."""
     ready = os.dup(1)
     os.dup2(2, 1)
+    # By lines: else what is printed is kept until the process ends, or lost when it is killed.
+    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), line_buffering=True)
     return ready
 
 

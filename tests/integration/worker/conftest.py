@@ -113,7 +113,7 @@ BROKEN = "import nothing_of_that_name\n"
 
 def environment(**added: str) -> dict[str, str]:
     """Return this environment without what would steer the command."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOTPLANE_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOTPLANE_", "PYTHONUNBUFFERED"))}
     return {**kept, **added}
 
 
