@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pydantic import BaseModel
 
@@ -25,7 +25,8 @@ from hotplane.host import (
     Transition,
 )
 from hotplane.host.directories import Directories
-from hotplane.host.refresh import refresh
+from hotplane.host.distributions import Inventory, inventory, restart_reasons
+from hotplane.host.refresh import RefreshOutcome, refresh
 from hotplane.plugins import Clock, Logger, Plugin, PluginContext
 from hotplane.registry import Offload, Registry
 from hotplane.specs import TypeFinder, host_settings, local_spec, scan, specs_of
@@ -73,6 +74,8 @@ class Plugging:
         self._file = file
         self._store = store
         self._log = log
+        self._offload = offload
+        self._installed = Inventory((), ())
         self._types = TypeFinder(config.plugins.paths)
         doors = Doors([Path(directory) for directory in config.plugins.directories], config.plugins.paths)
         self.manager = Manager(
@@ -110,6 +113,8 @@ class Plugging:
         Raises:
             PluginStartFailed: A plugin marked `required` did not start.
         """
+        found = await self._offload(inventory, timeout=self._config.plugins.import_timeout_seconds)
+        self._installed = cast("Inventory", found)
         overrides = await self._store.overrides()
         self.manager.add(local_spec(local), overrides.get("local"))
         if self._config.plugins.enabled:
@@ -132,7 +137,28 @@ class Plugging:
         Returns:
             What came of each plugin that is loaded from files.
         """
-        return await refresh(self.manager, self._directories if self._config.plugins.enabled else None)
+        refreshed = await refresh(self.manager, self._directories if self._config.plugins.enabled else None)
+        return (*refreshed, *await self._outdated())
+
+    async def _outdated(self) -> list[Refreshed]:
+        """Return the plugins whose installed distribution is not the one that was imported."""
+        now = await self._offload(inventory, timeout=self._config.plugins.import_timeout_seconds)
+        reasons = restart_reasons(self._installed, cast("Inventory", now))
+        outdated: list[Refreshed] = []
+        for status in self.manager.list():
+            reason = reasons.get((status.origin.distribution or "").rpartition(" ")[0])
+            if reason is not None:
+                self._log.warning("plugin.needs-restart", plugin=status.id, reason=reason)
+                outdated.append(
+                    Refreshed(
+                        plugin_id=status.id,
+                        outcome=RefreshOutcome.NEEDS_RESTART,
+                        reason=reason,
+                        generation=status.generation,
+                        version=status.version,
+                    )
+                )
+        return outdated
 
     async def _take_in(self, registered: Iterable[PluginSpec], overrides: Mapping[str, Mapping[str, Json]]) -> None:
         discovery = await self._directories.look()

@@ -31,6 +31,8 @@ class RefreshOutcome(StrEnum):
     REMOVED = "removed"
     """Its file is gone, and it was not active."""
     FAILED = "failed"
+    NEEDS_RESTART = "needs-restart"
+    """Its installed distribution has changed: such code is not replaced in a running process."""
     UNCHANGED = "unchanged"
 
 
