@@ -279,6 +279,15 @@ class EventType(StrEnum):
     PROGRAM_VERSION_PROMOTED = "program.version.promoted"
     ACCURACY_THRESHOLD_BREACHED = "threshold.accuracy.breached"
     LATENCY_THRESHOLD_BREACHED = "threshold.latency.breached"
+    PLUGIN_STARTED = "plugin.started"
+    PLUGIN_FAILED = "plugin.failed"
+    PLUGIN_RELOADED = "plugin.reloaded"
+    PLUGIN_ROLLED_BACK = "plugin.rolled-back"
+    PLUGIN_RESTARTED = "plugin.restarted"
+    RUNNER_FALLBACK_ACTIVATED = "runner.fallback.activated"
+    RUNNER_FALLBACK_RECOVERED = "runner.fallback.recovered"
+    BATCH_FINISHED = "batch.finished"
+    WEBHOOK_DISABLED = "webhook.disabled"
 
 
 class Event(Struct, frozen=True, kw_only=True):

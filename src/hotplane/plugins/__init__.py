@@ -1,11 +1,22 @@
 """The contract that plugin authors read: one short file per kind."""
 
-from hotplane.plugins.base import Clock, Config, KeyValue, Logger, Plugin, PluginContext, kind_name, kind_of
+from hotplane.plugins.base import (
+    Clock,
+    Config,
+    HttpAnswer,
+    KeyValue,
+    Logger,
+    Outbound,
+    Plugin,
+    PluginContext,
+    kind_name,
+    kind_of,
+)
 from hotplane.plugins.call import CURRENT_CALL, Call
 from hotplane.plugins.runner import NotExecuted, ProgramFailed, ProgramOverran, Runner, TransportFailed
 from hotplane.plugins.sampler import Sample, Sampler, SamplingContext
 from hotplane.plugins.validator import ValidationContext, Validator
-from hotplane.plugins.webhook import ALL_EVENTS, WebhookContext, WebhookHandler
+from hotplane.plugins.webhook import ALL_EVENTS, DeliveryFailed, Receipt, WebhookContext, WebhookHandler
 
 __all__ = [
     "ALL_EVENTS",
@@ -13,13 +24,17 @@ __all__ = [
     "Call",
     "Clock",
     "Config",
+    "DeliveryFailed",
+    "HttpAnswer",
     "KeyValue",
     "Logger",
     "NotExecuted",
+    "Outbound",
     "Plugin",
     "PluginContext",
     "ProgramFailed",
     "ProgramOverran",
+    "Receipt",
     "Runner",
     "Sample",
     "Sampler",

@@ -6,6 +6,7 @@ Imports only `records`, `values` and `errors`, so that a plugin's author needs t
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from inspect import isclass, isfunction
@@ -16,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, model_validator
 from typing_extensions import TypeVar
 
-from hotplane.errors import InvalidMetadata
+from hotplane.errors import InvalidMetadata, PluginMisconfigured
 from hotplane.records import Health, PluginMetadata
 from hotplane.values import Json
 
@@ -24,8 +25,10 @@ __all__ = [
     "HOOKS",
     "Clock",
     "Config",
+    "HttpAnswer",
     "KeyValue",
     "Logger",
+    "Outbound",
     "Plugin",
     "PluginContext",
     "check_plugin_class",
@@ -83,10 +86,52 @@ class KeyValue(Protocol):
     async def delete(self, key: str) -> None: ...
 
 
+class HttpAnswer(Protocol):
+    """What a server answered, whatever the status."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name in lower case; of a repeated header the last."""
+        ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
+class Outbound(Protocol):
+    """The guarded way out: limits, no redirects, no private addresses unless the operator allowed them."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> HttpAnswer:
+        """Send one request and read the answer to its end; `timeout` in seconds.
+
+        Raises:
+            HotplaneError: There is no answer; `hotplane.network` lists the reasons.
+        """
+        ...
+
+    async def connect(self, host: str, port: int, *, timeout: float | None = None) -> socket.socket:
+        """Return a connected, non-blocking socket, for protocols other than HTTP; `timeout` in seconds.
+
+        Raises:
+            HotplaneError: There is no connection, or the address is not allowed.
+        """
+        ...
+
+
 class PluginContext:
     """What the host gives a plugin when it starts."""
 
-    __slots__ = ("clock", "config", "host_version", "log", "plugin_id", "storage")
+    __slots__ = ("_http", "clock", "config", "host_version", "log", "plugin_id", "storage")
 
     def __init__(
         self,
@@ -97,6 +142,7 @@ class PluginContext:
         clock: Clock,
         storage: KeyValue,
         host_version: str,
+        http: Outbound | None = None,
     ) -> None:
         self.plugin_id = plugin_id
         self.config = config
@@ -104,6 +150,18 @@ class PluginContext:
         self.clock = clock
         self.storage = storage
         self.host_version = host_version
+        self._http = http
+
+    @property
+    def http(self) -> Outbound:
+        """The guarded way out of this host.
+
+        Raises:
+            PluginMisconfigured: This host lets plugins make no requests.
+        """
+        if self._http is None:
+            raise PluginMisconfigured("This host lets plugins make no requests: it was built without a network.")
+        return self._http
 
 
 class Plugin(Generic[ConfigT]):
