@@ -65,8 +65,9 @@ async def _ours(path: Path, level: Level, count: int) -> float:
 
 async def _peer(path: Path, level: Level, count: int) -> float:
     await (await Store.open(StorageSettings(url=str(path)))).close()
-    columns = ", ".join(column.name for column in executions.columns if column.name != "sequence")
-    insert = f"INSERT INTO {executions.name} ({columns}) VALUES (?,?,?,?,?,?,?,?,?)"
+    names = [column.name for column in executions.columns if column.name != "sequence"]
+    columns, marks = ", ".join(names), ", ".join("?" * len(names))
+    insert = f"INSERT INTO {executions.name} ({columns}) VALUES ({marks})"
     async with aiosqlite.connect(path) as connection:
         await connection.execute(f"PRAGMA synchronous={level}")
         # One connection has one transaction, so that each record needs the connection for itself.

@@ -1,7 +1,7 @@
 """One execution from its input to its stored record.
 
-Imports only `plugins`, `registry`, `records`, `values`, `identity`, `errors` and its own room; storage comes as
-an argument.
+Imports only `plugins`, `registry`, `routing`, `records`, `values`, `identity`, `errors` and its own room; the store
+comes as an argument.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
 from hotplane.records import Event, Execution, ExecutionFailure, ExecutionStatus, now
 from hotplane.registry import Registry
 from hotplane.routing import Routes, Trail
+from hotplane.storage import Place
 from hotplane.values import Json, checked_copy
 
 __all__ = ["ExecutionStore", "Pipeline"]
@@ -38,7 +39,9 @@ _COMMIT_SHARE = 0.5
 class ExecutionStore(Protocol):
     """Where records go."""
 
-    async def record(self, execution: Execution, events: Sequence[Event], *, limit: float | None) -> Execution:
+    async def record(
+        self, execution: Execution, events: Sequence[Event], *, limit: float | None, place: Place | None
+    ) -> Execution:
         """Return the record, with its sequence, when it and its events are committed, together.
 
         Raises:
@@ -46,13 +49,29 @@ class ExecutionStore(Protocol):
         """
         ...
 
-    def record_soon(self, execution: Execution, events: Sequence[Event]) -> None:
+    def record_soon(self, execution: Execution, events: Sequence[Event], *, place: Place | None) -> None:
         """Have them committed without waiting for it."""
         ...
 
     async def is_minted(self, execution_id: str) -> bool:
         """Tell whether a stored execution has this id and a host minted it."""
         ...
+
+
+class _Call:
+    """What belongs to one call: when it was admitted, how long it may take, and which item of a batch it is."""
+
+    __slots__ = ("admitted", "limit", "place")
+
+    def __init__(self, plan: Plan, timeout_ms: int | None, place: Place | None) -> None:
+        self.admitted = perf_counter()
+        self.limit = min(timeout_ms or plan.task.timeout_ms, plan.task.timeout_ms) / 1e3
+        self.place = place
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was admitted."""
+        return perf_counter() - self.admitted
 
 
 class Pipeline:
@@ -81,6 +100,7 @@ class Pipeline:
         self._settings = settings
         self._announce = announce
         self._running: set[asyncio.Task[Any]] = set()
+        self._items = 0
         self._closing = False
         self._interrupting = False
         self.counts: Counter[str] = Counter()
@@ -92,7 +112,14 @@ class Pipeline:
         return len(self._running)
 
     async def execute(
-        self, plan: Plan, input: Json, *, expected: Json | UnsetType = UNSET, id: str | None = None
+        self,
+        plan: Plan,
+        input: Json,
+        *,
+        expected: Json | UnsetType = UNSET,
+        id: str | None = None,
+        timeout_ms: int | None = None,
+        place: Place | None = None,
     ) -> Execution:
         """Execute a task once and return its stored record.
 
@@ -101,6 +128,9 @@ class Pipeline:
             input: Its input.
             expected: What the output should be, where known.
             id: The caller's id for the execution; minted when None.
+            timeout_ms: A deadline that is shorter than the task's.
+            place: The item of a batch that this is; its result is committed with the record. Batches limit
+                themselves, so that items are admitted beside the executions of others.
 
         Raises:
             InputRejected: The input does not fit the schema; recorded, with the record's id.
@@ -108,8 +138,8 @@ class Pipeline:
             Unavailable: Nothing ran: overloaded, shutting down, or no runner could take it.
             StorageSlow, StorageError, StorageUnavailable: It ran, but its record is not (yet) stored.
         """
-        self._admit()
-        admitted = perf_counter()
+        self._admit(place)
+        call = _Call(plan, timeout_ms, place)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         self._running.add(task)
@@ -118,11 +148,12 @@ class Pipeline:
             blank = self._blank(plan, input, expected, id, minted=minted)
             problems = plan.input_schema.problems(blank.input)
             if problems:
-                await self._reject(plan, blank, problems, admitted)
-            done = await self._run(plan, blank, admitted)
-            return await self._commit(await self._judge(plan, done, admitted), plan, admitted)
+                await self._reject(plan, blank, problems, call)
+            done = await self._run(plan, blank, call)
+            return await self._commit(await self._judge(plan, done, call), call)
         finally:
             self._running.discard(task)
+            self._items -= place is not None
 
     async def close(self, grace: float) -> None:
         """Admit nothing more; wait for what runs, then interrupt it and have it recorded.
@@ -141,10 +172,12 @@ class Pipeline:
         if left:
             await asyncio.wait(left, timeout=1.0)
 
-    def _admit(self) -> None:
+    def _admit(self, place: Place | None) -> None:
         if self._closing:
             raise ShuttingDown
-        if len(self._running) >= self._settings.max_in_flight:
+        if place is not None:
+            self._items += 1
+        elif len(self._running) - self._items >= self._settings.max_in_flight:
             raise Overloaded("The host", self._settings.max_in_flight, "execution.max_in_flight")
 
     async def _is_minted(self, id: str) -> bool:
@@ -164,22 +197,22 @@ class Pipeline:
             minted=minted,
         )
 
-    async def _reject(self, plan: Plan, blank: Execution, problems: tuple[Problem, ...], admitted: float) -> NoReturn:
+    async def _reject(self, plan: Plan, blank: Execution, problems: tuple[Problem, ...], call: _Call) -> NoReturn:
         """Record an input that does not fit, and say so."""
         message = "; ".join(str(problem) for problem in problems)
         failure = ExecutionFailure(type="input-rejected", message=message)
         rejected = replace(blank, status=ExecutionStatus.REJECTED, error=failure)
-        await self._commit(rejected, plan, admitted)
+        await self._commit(rejected, call)
         raise InputRejected(plan.task.id, problems, blank.id)
 
-    async def _run(self, plan: Plan, blank: Execution, admitted: float) -> Execution:
-        deadline = plan.task.timeout_ms / 1e3 - (perf_counter() - admitted)
+    async def _run(self, plan: Plan, blank: Execution, call: _Call) -> Execution:
+        deadline = call.limit - call.elapsed
         trail = Trail()
         token = CURRENT_CALL.set(Call(execution_id=blank.id))
         try:
             outcome = await self._routes.route(plan.route).run(plan.task, blank.input, deadline, trail)
         except asyncio.CancelledError:
-            return self._cut_short(replace(blank, attempts=tuple(trail.attempts)), admitted)
+            return self._cut_short(replace(blank, attempts=tuple(trail.attempts)), call)
         finally:
             CURRENT_CALL.reset(token)
         return replace(
@@ -188,32 +221,32 @@ class Pipeline:
             output=outcome.output,
             error=outcome.error,
             attempts=outcome.attempts,
-            latency_ms=(perf_counter() - admitted) * 1e3,
+            latency_ms=call.elapsed * 1e3,
         )
 
-    def _cut_short(self, blank: Execution, admitted: float) -> Execution:
+    def _cut_short(self, blank: Execution, call: _Call) -> Execution:
         """Return the record of a run that was cancelled, or raise on where nobody waits for it."""
         status = ExecutionStatus.INTERRUPTED if self._interrupting else ExecutionStatus.CANCELLED
         why = "The host was shut down" if self._interrupting else "The caller went away"
         failure = ExecutionFailure(type=status.value, message=f"{why} before it ended.")
-        latency_ms = (perf_counter() - admitted) * 1e3
-        return self._survive(replace(blank, status=status, error=failure, latency_ms=latency_ms))
+        cut = replace(blank, status=status, error=failure, latency_ms=call.elapsed * 1e3)
+        return self._survive(cut, call)
 
-    def _survive(self, execution: Execution) -> Execution:
+    def _survive(self, execution: Execution, call: _Call) -> Execution:
         """Called where CancelledError was caught: go on when the host cut it short, else record and raise on."""
         if not self._interrupting:
             self.counts[execution.status] += 1
-            self._store.record_soon(execution, events_of(execution))
+            self._store.record_soon(execution, events_of(execution), place=call.place)
             raise asyncio.CancelledError
         task = asyncio.current_task()
         if task is not None:
             task.uncancel()
         return execution
 
-    async def _judge(self, plan: Plan, done: Execution, admitted: float) -> Execution:
+    async def _judge(self, plan: Plan, done: Execution, call: _Call) -> Execution:
         if done.status is ExecutionStatus.INTERRUPTED:
             return done
-        left = self._answer_due(plan, admitted) - self._margin * _COMMIT_SHARE - perf_counter()
+        left = self._left(call) - self._margin * _COMMIT_SHARE
         limit = max(left, _MIN_JUDGEMENT_SECONDS)
         try:
             with self._registry.lease(Sampler) as samplers:
@@ -224,15 +257,15 @@ class Pipeline:
             with self._registry.lease(Validator) as validators:
                 results, valid = await judge(validators, done, plan, limit)
         except asyncio.CancelledError:
-            return self._survive(done)
+            return self._survive(done, call)
         return replace(done, validations=results, valid=valid)
 
-    async def _commit(self, execution: Execution, plan: Plan, admitted: float) -> Execution:
+    async def _commit(self, execution: Execution, call: _Call) -> Execution:
         events = events_of(execution)
         self.counts[execution.status] += 1
-        left = max(self._answer_due(plan, admitted) - perf_counter(), self._margin * _COMMIT_SHARE)
+        left = max(self._left(call), self._margin * _COMMIT_SHARE)
         try:
-            stored = await self._store.record(execution, events, limit=left)
+            stored = await self._store.record(execution, events, limit=left, place=call.place)
         except TimeoutError:
             raise StorageSlow(execution.id) from None
         self._announce(events)
@@ -242,5 +275,6 @@ class Pipeline:
     def _margin(self) -> float:
         return self._settings.answer_margin_ms / 1e3
 
-    def _answer_due(self, plan: Plan, admitted: float) -> float:
-        return admitted + plan.task.timeout_ms / 1e3 + self._margin
+    def _left(self, call: _Call) -> float:
+        """Return the seconds until the answer is due."""
+        return call.limit + self._margin - call.elapsed

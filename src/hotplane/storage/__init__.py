@@ -1,15 +1,21 @@
 """One durable log of executions and events, on SQLite or PostgreSQL, and what the API changed."""
 
+from hotplane.storage.commits import Commits, Committed
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.settings import StorageSettings
 from hotplane.storage.store import Store
 from hotplane.storage.writer import StorageStats
+from hotplane.storage.writes import Addressee, Place
 
 __all__ = [
+    "Addressee",
+    "Commits",
+    "Committed",
     "EventFilter",
     "ExecutionFilter",
     "Page",
+    "Place",
     "StorageSettings",
     "StorageStats",
     "Store",

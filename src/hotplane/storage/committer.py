@@ -6,6 +6,7 @@ It belongs to one thread and knows nothing of loops, queues or threads.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,8 +14,8 @@ from sqlalchemy import Connection, Table
 
 from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
-from hotplane.storage.tables import events, executions
-from hotplane.storage.writes import Cell, Write
+from hotplane.storage.tables import batch_results, deliveries, events, executions
+from hotplane.storage.writes import Addressee, Cell, Row, Write
 
 __all__ = ["Committer"]
 
@@ -116,19 +117,11 @@ class Committer:
             self.close()
 
     def _apply(self, connection: Connection, writes: Sequence[Write]) -> None:
-        records: list[Cell] = []
-        happened: list[Cell] = []
-        sequence = self._allocate(connection, sum(write.rows for write in writes))
+        sheet = _Sheet(self._allocate(connection, sum(write.needs for write in writes)))
         for write in writes:
-            if write.execution is not None:
-                write.sequence = sequence
-                records += (sequence, *write.execution)
-                sequence += 1
-            for row in write.events:
-                happened += (sequence, *row)
-                sequence += 1
-        self._insert(connection, executions, records)
-        self._insert(connection, events, happened)
+            sheet.add(write)
+        for table, cells in sheet.cells.items():
+            self._insert(connection, table, cells)
         for write in writes:
             for statement in write.statements:
                 connection.execute(statement)
@@ -150,6 +143,51 @@ class Committer:
                 _insert_statement(table, rows, self._database.placeholder), tuple(cells[start:end])
             )
             start = end
+
+
+class _Sheet:
+    """The rows of a group by table, with their sequences.
+
+    Args:
+        sequence: The first one that may be given.
+    """
+
+    def __init__(self, sequence: int) -> None:
+        self._next = sequence
+        self._now = time.time_ns() // 1_000
+        self.cells: dict[Table, list[Cell]] = {executions: [], events: []}
+
+    def add(self, write: Write) -> None:
+        """Give a write its sequences, and take its rows."""
+        if write.execution is not None:
+            write.sequence = self._next
+            self.cells[executions] += (self._next, *write.execution)
+            if not write.results:
+                self._next += 1
+        for row in write.results:
+            self._put(batch_results, row)
+        for index, row in enumerate(write.events):
+            if write.addressees and write.addressees[index]:
+                self._address(write.addressees[index])
+            self._put(events, row)
+        for table, row in write.numbered:
+            self._put(table, row)
+        for table, rows in write.rows:
+            cells = self.cells.setdefault(table, [])
+            for row in rows:
+                cells += row
+        if write.execution is None:
+            write.sequence = self._next - 1
+
+    def _put(self, table: Table, row: Row) -> None:
+        self.cells.setdefault(table, []).extend((self._next, *row))
+        self._next += 1
+
+    def _address(self, addressees: Sequence[Addressee]) -> None:
+        cells = self.cells.setdefault(deliveries, [])
+        for each in addressees:
+            # Due at once, whatever the clock says later.
+            cells += (each.handler, self._next, "pending", 0, 0, each.order_key, self._now, None)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -12,6 +12,7 @@ from sqlalchemy import Executable, delete
 from hotplane.errors import UnknownExecution
 from hotplane.records import Event, Execution, Task
 from hotplane.storage import queries
+from hotplane.storage.commits import Commits
 from hotplane.storage.database import Database
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.key_value import StoredKeyValue
@@ -22,7 +23,7 @@ from hotplane.storage.sqlite import SQLite
 from hotplane.storage.statements import matching, replace_row
 from hotplane.storage.tables import overrides, tasks
 from hotplane.storage.writer import StorageStats, Writer
-from hotplane.storage.writes import Write, event_row, execution_row
+from hotplane.storage.writes import Addressee, Place, Write, event_row, execution_row, result_row
 from hotplane.values import Json, checked_copy
 
 __all__ = ["Store"]
@@ -46,6 +47,8 @@ class Store:
         self._database = database
         self._writer = writer
         self._readers = readers
+        self.addressees: Callable[[Event], Sequence[Addressee]] = _nobody
+        """Tells whom an event has to be delivered to; asked for every event that is stored, on the loop."""
 
     @classmethod
     async def open(cls, settings: StorageSettings | None = None) -> Store:
@@ -91,29 +94,44 @@ class Store:
 
     # --- executions and events ---------------------------------------------------------------------------
 
+    @property
+    def commits(self) -> Commits:
+        """Tells listeners after each commit."""
+        return self._writer.commits
+
     async def record(
-        self, execution: Execution, events: Sequence[Event] = (), *, limit: float | None = None
+        self,
+        execution: Execution,
+        events: Sequence[Event] = (),
+        *,
+        limit: float | None = None,
+        place: Place | None = None,
     ) -> Execution:
-        """Store a record and its events in one commit, and return it with its `sequence`.
+        """Store a record, its events and their deliveries in one commit, and return it with its `sequence`.
 
         Args:
             execution: The record.
             events: What happened.
             limit: Seconds to wait for the commit.
+            place: The item of a batch that it is of; the item's result is in the same commit.
 
         Raises:
             TimeoutError: The limit passed first; what is queued will still be stored.
         """
-        sequence = await self._writer.write(_record(execution, events), limit=limit)
+        sequence = await self._writer.write(self._write(execution, events, place), limit=limit)
         return replace(execution, sequence=sequence)
 
-    def record_soon(self, execution: Execution, events: Sequence[Event] = ()) -> None:
+    def record_soon(self, execution: Execution, events: Sequence[Event] = (), *, place: Place | None = None) -> None:
         """Queue a record for a caller that was cancelled and cannot wait; a failure is logged."""
-        self._writer.write_soon(_record(execution, events))
+        self._writer.write_soon(self._write(execution, events, place))
 
     async def append_events(self, events: Sequence[Event]) -> None:
-        """Store events that belong to no record, in one commit."""
-        await self._writer.write(Write(events=[event_row(event) for event in events]))
+        """Store events that belong to no record, and their deliveries, in one commit."""
+        await self._writer.write(self._write(None, events, None))
+
+    def append_events_soon(self, events: Sequence[Event]) -> None:
+        """Queue events for a caller that cannot wait; a failure is logged."""
+        self._writer.write_soon(self._write(None, events, None))
 
     async def list_executions(
         self, filter: ExecutionFilter = _ALL_EXECUTIONS, *, limit: int = 50, cursor: str | None = None
@@ -207,9 +225,24 @@ class Store:
         return StoredKeyValue(plugin_id, self._writer, self._readers)
 
     async def _change(self, statements: Sequence[Executable], event: Event | None) -> None:
-        happened = () if event is None else (event_row(event),)
-        await self._writer.write(Write(events=happened, statements=statements))
+        await self._writer.write(self._write(None, () if event is None else (event,), None, statements))
+
+    def _write(
+        self,
+        execution: Execution | None,
+        events: Sequence[Event],
+        place: Place | None,
+        statements: Sequence[Executable] = (),
+    ) -> Write:
+        write = Write(None if execution is None else execution_row(execution), [event_row(event) for event in events])
+        write.statements = statements
+        if self.addressees is not _nobody:
+            write.addressees = [self.addressees(event) for event in events]
+        if place is not None and execution is not None:
+            write.results = (result_row(place, execution),)
+        return write
 
 
-def _record(execution: Execution, events: Sequence[Event]) -> Write:
-    return Write(execution_row(execution), [event_row(event) for event in events])
+def _nobody(event: Event) -> Sequence[Addressee]:
+    del event
+    return ()

@@ -14,24 +14,33 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    text,
 )
 
 __all__ = [
     "REVISION_TABLE",
+    "batch_items",
+    "batch_results",
+    "batch_starts",
+    "batches",
     "counters",
+    "deliveries",
     "events",
     "executions",
+    "idempotency_keys",
     "key_values",
     "metadata",
     "microseconds",
     "overrides",
     "tasks",
+    "webhooks",
 ]
 
 REVISION_TABLE = "hotplane_revision"
@@ -54,6 +63,8 @@ executions = Table(
     Column("valid", Boolean),
     Column("minted", Boolean, nullable=False),
     Column("latency", BigInteger, nullable=False),
+    Column("picked", Boolean, nullable=False, server_default=text("false")),
+    Column("probability", Float),
     Column("body", LargeBinary, nullable=False),
     Index("hotplane_executions_by_id", "id", "sequence"),
     Index("hotplane_executions_by_task", "task_id", "sequence"),
@@ -69,6 +80,87 @@ events = Table(
     Column("execution_id", Text),
     Column("body", LargeBinary, nullable=False),
     Index("hotplane_events_by_execution", "execution_id", "sequence"),
+)
+
+deliveries = Table(
+    "hotplane_deliveries",
+    metadata,
+    Column("handler", Text, primary_key=True),
+    Column("event", _Sequence, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("order_key", Text),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("body", LargeBinary),
+    Index(
+        "hotplane_deliveries_open",
+        "handler",
+        "due_at",
+        "event",
+        sqlite_where=text("state IN ('pending', 'failed', 'delivering')"),
+        postgresql_where=text("state IN ('pending', 'failed', 'delivering')"),
+    ),
+)
+"""An event on its way to one handler; `event` is the event's sequence, `body` the history of attempts."""
+
+webhooks = Table(
+    "hotplane_webhooks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Handlers that the API made."""
+
+batches = Table(
+    "hotplane_batches",
+    metadata,
+    Column("number", _Sequence, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("task_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""`number` is a sequence of the log; rows of items, starts and results refer to it."""
+
+batch_items = Table(
+    "hotplane_batch_items",
+    metadata,
+    Column("batch", _Sequence, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+batch_starts = Table(
+    "hotplane_batch_starts",
+    metadata,
+    Column("batch", _Sequence, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+)
+"""Items of tasks that must not run twice, committed before they run."""
+
+batch_results = Table(
+    "hotplane_batch_results",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=False),
+    Column("batch", _Sequence, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sampled", Boolean, nullable=False),
+    Column("valid", Boolean),
+    Column("body", LargeBinary, nullable=False),
+    Index("hotplane_batch_results_by_position", "batch", "position", unique=True),
+    Index("hotplane_batch_results_by_batch", "batch", "sequence"),
+)
+"""A result has the sequence of its execution's record, where there is one; `body` is what the record does not say."""
+
+idempotency_keys = Table(
+    "hotplane_idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("hotplane_idempotency_keys_by_age", "created_at"),
 )
 
 counters = Table(

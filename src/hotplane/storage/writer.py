@@ -8,11 +8,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from threading import Thread
+from typing import cast
 
 from msgspec import Struct
 
 from hotplane.errors import HotplaneError, ShuttingDown, StorageError, StorageSlow
 from hotplane.log import get_logger
+from hotplane.storage.commits import Commits, Committed
 from hotplane.storage.committer import Committer
 from hotplane.storage.database import Database
 from hotplane.storage.intake import Intake
@@ -55,6 +57,7 @@ class Writer:
         self._database = database
         self._group_limit = settings.group_limit
         self.intake = Intake(settings.queue_limit, settings.queue_bytes)
+        self.commits = Commits()
         self._committer = Committer(database)
         self._thread = Thread(target=self._run, name="hotplane-storage-writer", daemon=True)
         self._opened = Waiter()
@@ -166,6 +169,9 @@ class Writer:
             return
         self._count(group, time.perf_counter() - started)
         _announce(group)
+        if self.commits:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed when the store was not
+                self.commits.loop.call_soon_threadsafe(self.commits.tell, _committed(group))
 
     def _count(self, group: Sequence[Write], seconds: float) -> None:
         refused = sum(write.error is not None for write in group)
@@ -195,6 +201,15 @@ def _fail(writes: Sequence[Write], error: Callable[[], HotplaneError]) -> None:
     for write in writes:
         write.error = error()
     _announce(writes)
+
+
+def _committed(group: Sequence[Write]) -> Committed:
+    stored = [write for write in group if write.error is None]
+    return Committed(
+        events=any(write.events for write in stored),
+        handlers=frozenset(each.handler for write in stored for group in write.addressees for each in group),
+        batches=frozenset(cast("int", row[0]) for write in stored for row in write.results),
+    )
 
 
 def _announce(writes: Sequence[Write]) -> None:

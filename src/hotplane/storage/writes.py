@@ -7,20 +7,38 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Table
 
 from hotplane.errors import HotplaneError
 from hotplane.records import Event, Execution
 from hotplane.storage.tables import microseconds
 
-__all__ = ["Cell", "Row", "Waiter", "Write", "event_row", "execution_row"]
+__all__ = ["Addressee", "Cell", "Place", "Row", "Waiter", "Write", "event_row", "execution_row", "result_row"]
 
-Cell: TypeAlias = str | int | bool | bytes | None
+Cell: TypeAlias = str | int | float | bool | bytes | None
 Row: TypeAlias = tuple[Cell, ...]
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Addressee(Struct, frozen=True):
+    """A handler that an event has to be delivered to."""
+
+    handler: str
+    order_key: str | None = None
+    """Deliveries of one handler with the same key go out one after the other."""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """The item of a batch that an execution is of."""
+
+    batch: int
+    """The batch's number in the ledger."""
+    position: int
+    item_id: str
+    correlation_id: str | None = None
 
 
 class Waiter:
@@ -43,16 +61,33 @@ class Waiter:
 
 
 class Write:
-    """What belongs into one commit together: a record, its events, and statements about anything else.
+    """What belongs into one commit together: a record, its events, and anything else.
 
     Args:
         execution: The row of a record, without its sequence.
         events: The rows of events, without their sequences.
-        statements: What else to execute, in order.
+        statements: What else to execute, in order, after the rows.
         waiter: Who wants to hear of the commit; nobody when None.
+        addressees: Whom each of `events` has to be delivered to; empty for nobody.
+        results: Rows of batch results, without their sequences. The first one of a write with a record has the
+            record's sequence, every other one a sequence of its own.
+        rows: Whole rows of other tables, inserted in large statements.
+        numbered: Rows whose first column, left away here, is a sequence of its own.
     """
 
-    __slots__ = ("error", "events", "execution", "sequence", "size", "statements", "waiter")
+    __slots__ = (
+        "addressees",
+        "error",
+        "events",
+        "execution",
+        "numbered",
+        "results",
+        "rows",
+        "sequence",
+        "size",
+        "statements",
+        "waiter",
+    )
 
     def __init__(
         self,
@@ -60,33 +95,48 @@ class Write:
         events: Sequence[Row] = (),
         statements: Sequence[Executable] = (),
         waiter: Waiter | None = None,
+        *,
+        addressees: Sequence[Sequence[Addressee]] = (),
+        results: Sequence[Row] = (),
+        rows: Sequence[tuple[Table, Sequence[Row]]] = (),
+        numbered: Sequence[tuple[Table, Row]] = (),
     ) -> None:
         self.execution = execution
         self.events = events
         self.statements = statements
         self.waiter = waiter
+        self.addressees = addressees
+        self.results = results
+        self.rows = rows
+        self.numbered = numbered
         self.sequence = 0
-        """The record's sequence; valid when `error` stays None."""
+        """The record's sequence, or else the last one given to the write; valid when `error` stays None."""
         self.error: HotplaneError | None = None
         self.size = (0 if execution is None else _size(execution)) + sum(map(_size, events))
+        if rows:
+            self.size += sum(_size(row) for _, group in rows for row in group)
 
     @property
-    def rows(self) -> int:
+    def needs(self) -> int:
         """How many sequences it needs."""
-        return (self.execution is not None) + len(self.events)
+        own = max(len(self.results), self.execution is not None)
+        return own + len(self.events) + len(self.numbered)
 
 
 def execution_row(execution: Execution) -> Row:
     """Return a record's row, in the order of the table's columns after `sequence`."""
+    sampling = execution.sampling
     return (
         execution.id,
         execution.task_id,
         execution.status.value,
         microseconds(execution.started_at),
-        execution.sampling is not None and execution.sampling.sampled,
+        sampling is not None and sampling.sampled,
         execution.valid,
         execution.minted,
         round(execution.latency_ms * 1_000),
+        sampling is not None and sampling.probability_sampled,
+        None if sampling is None else sampling.probability,
         # A rerun starts from a stored record, and its place in the order is a new one.
         _encode(execution if execution.sequence is UNSET else replace(execution, sequence=UNSET)),
     )
@@ -96,6 +146,19 @@ def event_row(event: Event) -> Row:
     """Return an event's row, in the order of the table's columns after `sequence`."""
     body = _encode(event if event.sequence is UNSET else replace(event, sequence=UNSET))
     return (event.type.value, event.severity.value, event.task_id, event.execution_id, body)
+
+
+def result_row(place: Place, execution: Execution) -> Row:
+    """Return the row of a batch result, in the order of the table's columns after `sequence`."""
+    sampling = execution.sampling
+    return (
+        place.batch,
+        place.position,
+        execution.status.value,
+        sampling is not None and sampling.sampled,
+        execution.valid,
+        _encode({"item_id": place.item_id, "correlation_id": place.correlation_id}),
+    )
 
 
 def _size(row: Row) -> int:

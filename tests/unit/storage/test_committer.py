@@ -32,7 +32,7 @@ def committer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committer]:
 
 
 def _record(id: str, events: int = 0) -> Write:
-    return Write((id, "task", "success", 0, False, None, True, 0, b"{}"), [_EVENT] * events)
+    return Write((id, "task", "success", 0, False, None, True, 0, False, None, b"{}"), [_EVENT] * events)
 
 
 def _ids(committer: Committer, table: str = "executions", column: str = "id") -> list[object]:
