@@ -38,8 +38,8 @@ test: $(READY)  ## The whole test suite
 demo: $(READY)  ## Run real messages through a real server (INPUT=path.jsonl for your own)
 	@$(BIN)/python -m examples.demo $(INPUT)
 
-bench: $(READY)  ## Measure against the peers, in one run (QUICK=1 for fewer rounds)
-	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+bench: $(READY)  ## Measure against the peers, in one run, and write docs/reference/benchmarks.md (QUICK=1: fewer rounds, prints only)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write)
 
 docs: $(READY)  ## Build the documentation into docs/_build/html, warnings as errors
 	@$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html

@@ -1,4 +1,4 @@
-"""Every benchmark in one process tree: ``python -m benchmarks [--quick] [NAME …]``."""
+"""Every benchmark in one process tree: ``python -m benchmarks [--quick] [--write] [NAME …]``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from benchmarks.board import Row, print_table
+from benchmarks.report import write
 
 # Each module's `measure`, with what makes it quick; the order is that of the house, ground floor first.
 BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
@@ -36,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--write", action="store_true", help="write the page of the documentation, JSON and a picture")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
@@ -48,6 +51,9 @@ def main() -> int:
     print_table(rows)
     missed = sum(row.met is False for row in rows)
     console.print(f"{len(rows)} rows, {missed} missed their goal")
+    if options.write:
+        for place in write(rows):
+            console.print(f"wrote {place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place}")
     return 0
 
 
