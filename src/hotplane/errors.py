@@ -5,14 +5,14 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
 
     HotplaneError
     ├── NotFound
-    │   ├── UnknownTask, UnknownPlugin, UnknownExecution
+    │   ├── UnknownTask, UnknownPlugin, UnknownExecution, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
-    │   ├── NoFallback
+    │   ├── NoFallback, BatchEnded, BatchNotEnded
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
-    │   ├── InputRejected, InvalidRoute
+    │   ├── InputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
@@ -33,6 +33,9 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 __all__ = [
+    "BatchEnded",
+    "BatchNotEnded",
+    "BatchTooLarge",
     "BreakerOpen",
     "CannotListen",
     "ConfigurationError",
@@ -40,6 +43,7 @@ __all__ = [
     "DeclaredInFile",
     "DuplicatePlugin",
     "DuplicateTask",
+    "EmptyBatch",
     "HotplaneError",
     "IllegalTransition",
     "InputRejected",
@@ -82,6 +86,7 @@ __all__ = [
     "TaskNotRunnable",
     "TooManyStuckThreads",
     "Unavailable",
+    "UnknownBatch",
     "UnknownExecution",
     "UnknownPlugin",
     "UnknownTask",
@@ -161,6 +166,16 @@ class UnknownExecution(NotFound):
 
     def __init__(self, execution_id: str) -> None:
         self.execution_id = execution_id
+        super().__init__()
+
+
+class UnknownBatch(NotFound):
+    """There is no batch or stream {batch_id!r}. `hotplane batch list` shows the newest ones."""
+
+    code = "unknown-batch"
+
+    def __init__(self, batch_id: str) -> None:
+        self.batch_id = batch_id
         super().__init__()
 
 
@@ -246,6 +261,28 @@ class NoFallback(Conflict):
     def __init__(self, runner: str, reason: str) -> None:
         self.runner = runner
         self.reason = reason
+        super().__init__()
+
+
+class BatchEnded(Conflict):
+    """The batch {batch_id!r} is {state!r}, so that this cannot be done with it any more. Submit a new one."""
+
+    code = "batch-ended"
+
+    def __init__(self, batch_id: str, state: str) -> None:
+        self.batch_id = batch_id
+        self.state = state
+        super().__init__()
+
+
+class BatchNotEnded(Conflict):
+    """The batch {batch_id!r} is {state!r}. Cancel it, and wait for its end, before you delete it."""
+
+    code = "batch-not-ended"
+
+    def __init__(self, batch_id: str, state: str) -> None:
+        self.batch_id = batch_id
+        self.state = state
         super().__init__()
 
 
@@ -414,6 +451,24 @@ class InputRejected(Invalid):
         self.problems = tuple(problems)
         self.execution_id = execution_id
         super().__init__()
+
+
+class BatchTooLarge(Invalid):
+    """A batch may have {limit} {what}. Send several smaller ones, or raise the limit `{setting}`."""
+
+    code = "batch-too-large"
+
+    def __init__(self, limit: int, what: str, setting: str) -> None:
+        self.limit = limit
+        self.what = what
+        self.setting = setting
+        super().__init__()
+
+
+class EmptyBatch(Invalid):
+    """The batch has no items. Send at least one."""
+
+    code = "empty-batch"
 
 
 class Unavailable(HotplaneError):
