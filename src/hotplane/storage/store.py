@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -17,6 +18,7 @@ from hotplane.storage.database import Database
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.postgres import PostgreSQL
+from hotplane.storage.quality import QualityCounts, count_quality
 from hotplane.storage.readers import Readers
 from hotplane.storage.settings import StorageSettings
 from hotplane.storage.sqlite import SQLite
@@ -47,7 +49,7 @@ class Store:
         self._database = database
         self._writer = writer
         self._readers = readers
-        self.addressees: Callable[[Event], Sequence[Addressee]] = _nobody
+        self.addressees: Callable[[Event], Sequence[Addressee]] | None = None
         """Tells whom an event has to be delivered to; asked for every event that is stored, on the loop."""
 
     @classmethod
@@ -170,6 +172,27 @@ class Store:
         """Return whether a stored execution has this id and a host minted it."""
         return await self._readers.run(partial(queries.has_minted, execution_id=execution_id))
 
+    async def count_quality(
+        self,
+        task_id: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        bucket: timedelta | None = None,
+    ) -> QualityCounts:
+        """Count a task's executions in groups, as estimates need them.
+
+        Args:
+            task_id: The task; one that is not known has no executions.
+            since: Aware; those that started at or after this instant; None for all.
+            until: Aware; those that started before this instant; None for all.
+            bucket: Count by stretches of this length, too; they begin at multiples of it since 1970 in UTC.
+
+        Raises:
+            Invalid: The range ends before it begins, or has more than 500 buckets.
+        """
+        return await count_quality(self._readers, task_id, since, until, bucket)
+
     async def list_events(
         self, filter: EventFilter = _ALL_EVENTS, *, after: int = 0, limit: int = 100
     ) -> tuple[Event, ...]:
@@ -236,13 +259,8 @@ class Store:
     ) -> Write:
         write = Write(None if execution is None else execution_row(execution), [event_row(event) for event in events])
         write.statements = statements
-        if self.addressees is not _nobody:
+        if self.addressees is not None:
             write.addressees = [self.addressees(event) for event in events]
         if place is not None and execution is not None:
             write.results = (result_row(place, execution),)
         return write
-
-
-def _nobody(event: Event) -> Sequence[Addressee]:
-    del event
-    return ()
