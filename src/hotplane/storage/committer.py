@@ -125,6 +125,8 @@ class Committer:
         for write in writes:
             for statement in write.statements:
                 connection.execute(statement)
+            if write.work is not None:
+                write.work(connection)
 
     def _allocate(self, connection: Connection, count: int) -> int:
         """Return the first of `count` new sequences; a rollback gives them back."""
@@ -187,7 +189,7 @@ class _Sheet:
         cells = self.cells.setdefault(deliveries, [])
         for each in addressees:
             # Due at once, whatever the clock says later.
-            cells += (each.handler, self._next, "pending", 0, 0, each.order_key, self._now, None)
+            cells += (each.handler, self._next, "pending", 0, 0, each.order_key, None, self._now, None)
 
 
 @cache

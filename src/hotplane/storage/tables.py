@@ -51,6 +51,13 @@ metadata = MetaData()
 # SQLite makes a table's row id, its cheapest key, only of a column whose type is spelt INTEGER.
 _Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
+
+
+def _partial_index(name: str, condition: str, *columns: str) -> Index:
+    where = text(condition)
+    return Index(f"hotplane_deliveries_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
 executions = Table(
     "hotplane_executions",
     metadata,
@@ -78,6 +85,7 @@ events = Table(
     Column("severity", Text, nullable=False),
     Column("task_id", Text),
     Column("execution_id", Text),
+    Column("at", BigInteger, nullable=False, server_default=text("0")),
     Column("body", LargeBinary, nullable=False),
     Index("hotplane_events_by_execution", "execution_id", "sequence"),
 )
@@ -89,20 +97,19 @@ deliveries = Table(
     Column("event", _Sequence, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("due_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
     Column("order_key", Text),
+    Column("holder", Text),
     Column("updated_at", BigInteger, nullable=False),
     Column("body", LargeBinary),
-    Index(
-        "hotplane_deliveries_open",
-        "handler",
-        "due_at",
-        "event",
-        sqlite_where=text("state IN ('pending', 'failed', 'delivering')"),
-        postgresql_where=text("state IN ('pending', 'failed', 'delivering')"),
-    ),
+    # A condition on `due_at` alone, because SQLite uses a partial index only where a query's own words imply it.
+    _partial_index("open", "due_at IS NOT NULL", "handler", "due_at", "event"),
+    _partial_index("ordered", "due_at IS NOT NULL AND order_key IS NOT NULL", "handler", "order_key", "event"),
+    _partial_index("dead", "state = 'dead'", "handler", "event"),
 )
-"""An event on its way to one handler; `event` is the event's sequence, `body` the history of attempts."""
+"""An event on its way to one handler; `event` is the event's sequence, `body` the history of attempts.
+
+`due_at` is null once it is delivered or dead. While it is being delivered it is the end of the lease that `holder` has."""
 
 webhooks = Table(
     "hotplane_webhooks",

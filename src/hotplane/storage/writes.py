@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import time_ns
 from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
-from sqlalchemy import Executable, Table
+from sqlalchemy import Connection, Executable, Table
 
 from hotplane.errors import HotplaneError
 from hotplane.records import Event, Execution
@@ -73,6 +74,8 @@ class Write:
             record's sequence, every other one a sequence of its own.
         rows: Whole rows of other tables, inserted in large statements.
         numbered: Rows whose first column, left away here, is a sequence of its own.
+        work: What else to do in the transaction, after everything else, in the writer's thread. It may be called again
+            when the commit failed, and then starts anew.
     """
 
     __slots__ = (
@@ -87,6 +90,7 @@ class Write:
         "size",
         "statements",
         "waiter",
+        "work",
     )
 
     def __init__(
@@ -100,6 +104,7 @@ class Write:
         results: Sequence[Row] = (),
         rows: Sequence[tuple[Table, Sequence[Row]]] = (),
         numbered: Sequence[tuple[Table, Row]] = (),
+        work: Callable[[Connection], object] | None = None,
     ) -> None:
         self.execution = execution
         self.events = events
@@ -109,6 +114,7 @@ class Write:
         self.results = results
         self.rows = rows
         self.numbered = numbered
+        self.work = work
         self.sequence = 0
         """The record's sequence, or else the last one given to the write; valid when `error` stays None."""
         self.error: HotplaneError | None = None
@@ -145,7 +151,8 @@ def execution_row(execution: Execution) -> Row:
 def event_row(event: Event) -> Row:
     """Return an event's row, in the order of the table's columns after `sequence`."""
     body = _encode(event if event.sequence is UNSET else replace(event, sequence=UNSET))
-    return (event.type.value, event.severity.value, event.task_id, event.execution_id, body)
+    # When it came in, not the event's own time: programs outside may publish what happened long ago.
+    return (event.type.value, event.severity.value, event.task_id, event.execution_id, time_ns() // 1_000, body)
 
 
 def result_row(place: Place, execution: Execution) -> Row:

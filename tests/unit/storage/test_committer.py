@@ -17,7 +17,7 @@ from hotplane.storage.revisions import bring_up_to_date
 from hotplane.storage.sqlite import SQLite
 from hotplane.storage.writes import Row, Write
 
-_EVENT: Row = ("type", "info", None, None, b"{}")
+_EVENT: Row = ("type", "info", None, None, 0, b"{}")
 
 
 @pytest.fixture(scope="module")
