@@ -1,7 +1,7 @@
-"""One pool of outbound connections with limits. Imports only `version` and this room.
+"""One pool of outbound connections with limits. Imports only this room.
 
-No cookies, no redirects, no proxy from the environment unless told. Every failure says whether the other side may
-have had the request, which decides whether another attempt is safe.
+No cookies, no redirects, no proxy from the environment. Every failure says whether the other side may have had the
+request, which decides whether another attempt is safe.
 """
 
 from __future__ import annotations
@@ -11,21 +11,31 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Struct
 from yarl import URL
 
-from hotplane.network.addresses import AddressPolicy, Origin
-from hotplane.network.failures import AnswerLost, AnswerTooLarge, NoAnswer, NoConnection
+from hotplane.network.addresses import AddressPolicy, AllowedOrigins, Origin
+from hotplane.network.failures import AnswerLost, AnswerTooLarge, LookupFailed, NoAnswer, NoConnection
+from hotplane.network.lookup import Lookups
+from hotplane.network.ranges import literal_of
 from hotplane.network.reading import read_body
+from hotplane.network.sessions import Progress, Unchecked, connecting_to, new_session
 from hotplane.network.settings import OutboundSettings
-from hotplane.version import __version__
+from hotplane.network.sockets import open_socket
 
 __all__ = ["Answer", "OutboundClient"]
+
+_REASONS: Mapping[type[BaseException], str] = {
+    aiohttp.ClientConnectorCertificateError: "its certificate is not trusted",
+    aiohttp.ClientConnectorSSLError: "the TLS handshake failed",
+    aiohttp.ServerDisconnectedError: "the connection was closed",
+    ConnectionResetError: "the connection was closed",
+    BrokenPipeError: "the connection was closed",
+    aiohttp.ClientPayloadError: "it was cut off, or is damaged",
+    aiohttp.InvalidURL: "its address is not written in the usual way",
+}
 
 
 class Answer(Struct, frozen=True):
@@ -38,15 +48,6 @@ class Answer(Struct, frozen=True):
     """Unpacked."""
 
 
-class _Progress:
-    """How far a request came."""
-
-    __slots__ = ("connected",)
-
-    def __init__(self) -> None:
-        self.connected = False
-
-
 class OutboundClient:
     """Sends requests to allowed servers. Belongs to one event loop; close it in the end.
 
@@ -54,16 +55,35 @@ class OutboundClient:
         policy: Whom it may ask.
         settings: Its limits.
         tls: For servers with certificates of a private authority; the system's authorities by default.
+        lookups: Looks names up; an own one by default.
+        proxy: The URL of an HTTP proxy that requests go through. Their targets are looked up and checked before, but
+            what the proxy connects to in the end nobody here can see.
     """
 
     def __init__(
-        self, policy: AddressPolicy, settings: OutboundSettings | None = None, *, tls: ssl.SSLContext | None = None
+        self,
+        policy: AddressPolicy,
+        settings: OutboundSettings | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        lookups: Lookups | None = None,
+        proxy: str | None = None,
     ) -> None:
         self.settings = settings or OutboundSettings()
         self._policy = policy
         self._tls = tls
+        self._lookups = lookups or Lookups()
+        self._proxy = None if proxy is None else URL(proxy)
+        self._proxy_origin = None if proxy is None else Origin.of(proxy)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+
+    def derive(self, settings: OutboundSettings, *, tls: ssl.SSLContext | None = None) -> OutboundClient:
+        """Return another pool that may ask the same servers, with its own limits and without the proxy.
+
+        Whoever asks for it closes it.
+        """
+        return OutboundClient(self._policy, settings, tls=tls, lookups=self._lookups)
 
     async def request(
         self,
@@ -94,16 +114,45 @@ class OutboundClient:
         limit = self.settings.timeout_seconds
         if timeout is not None:
             limit = min(timeout, limit)
-        progress = _Progress()
+        progress = Progress()
         try:
             async with asyncio.timeout(max(0.0, limit)):
-                return await self._exchange(method, url, headers, body, progress=progress, origin=str(origin))
+                return await self._exchange(method, url, headers, body, progress=progress, origin=origin)
         except TimeoutError:
             seconds = limit if progress.connected else min(limit, self.settings.connect_timeout_seconds)
             raise NoAnswer(str(origin), seconds, sent=progress.connected) from None
         except (aiohttp.ClientError, OSError) as error:
-            if progress.connected:
-                raise AnswerLost(str(origin), _reason(error)) from None
+            raise _failure(error, origin, progress) from None
+
+    async def connect(self, host: str, port: int, *, timeout: float | None = None) -> socket.socket:
+        """Return a connected, non-blocking socket to the first address of `host` that answers; never by the proxy.
+
+        The caller closes it.
+
+        Args:
+            host: A name or an address.
+            port: The port.
+            timeout: Seconds, where that is less than the client's own limit for connections.
+
+        Raises:
+            InvalidAddress, AddressRefused: It may not be asked.
+            NoConnection: There is none.
+            NoAnswer: The time was over.
+        """
+        origin = Origin.at(host, port)
+        self._check(origin)
+        limit = self.settings.connect_timeout_seconds
+        if timeout is not None:
+            limit = max(0.0, min(timeout, limit))
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + limit
+        try:
+            async with asyncio.timeout(limit):
+                addresses = await self._checked_addresses(origin)
+                return await open_socket(addresses, port, ends_at - clock())
+        except TimeoutError:
+            raise NoAnswer(str(origin), limit, sent=False) from None
+        except OSError as error:
             raise NoConnection(str(origin), _reason(error)) from None
 
     async def close(self) -> None:
@@ -117,9 +166,17 @@ class OutboundClient:
         if self._closed:
             raise NoConnection(str(origin), "this client is closed")
         self._policy.check(origin)
-        if _is_address(origin.host):
-            # aiohttp looks only names up, so that the resolver never sees this one.
-            self._policy.check_address(origin.host, origin.port, origin.host)
+        literal = literal_of(origin.host)
+        if literal is not None:
+            # What is an address already is never looked up, so that nobody else shows it to the policy in time.
+            self._policy.check_address(origin.host, origin.port, str(literal))
+
+    async def _checked_addresses(self, origin: Origin) -> tuple[str, ...]:
+        literal = literal_of(origin.host)
+        found = (str(literal),) if literal is not None else await self._lookups.addresses(origin.host)
+        for address in found:
+            self._policy.check_address(origin.host, origin.port, address)
+        return found
 
     async def _exchange(
         self,
@@ -128,101 +185,62 @@ class OutboundClient:
         headers: Mapping[str, str] | None,
         body: bytes | None,
         *,
-        progress: _Progress,
-        origin: str,
+        progress: Progress,
+        origin: Origin,
     ) -> Answer:
-        limit = self.settings.max_answer_bytes
-        async with self._open().request(
-            method, URL(url), headers=headers, data=body, allow_redirects=False, trace_request_ctx=progress
-        ) as response:
-            if (response.content_length or 0) > limit:
-                raise AnswerTooLarge(origin, limit)
-            encoding = response.headers.get("Content-Encoding", "")
-            read = await read_body(response.content.iter_any(), encoding, limit=limit, origin=origin)
-            return Answer(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
+        if self._proxy_origin is not None and not self._policy.trusts(origin.host, origin.port):
+            await self._checked_addresses(origin)
+        peer, limit = self._proxy_origin or origin, self.settings.max_answer_bytes
+        with connecting_to(peer.host, peer.port):
+            sending = self._open().request(
+                method,
+                URL(url),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                proxy=self._proxy,
+                trace_request_ctx=progress,
+            )
+            async with sending as response:
+                if (response.content_length or 0) > limit:
+                    raise AnswerTooLarge(str(origin), limit)
+                encoding = response.headers.get("Content-Encoding", "")
+                read = await read_body(response.content.iter_any(), encoding, limit=limit, origin=str(origin))
+                return Answer(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = self._new_session()
+            policy = self._policy if self._proxy is None else AllowedOrigins([str(self._proxy)])
+            self._session = new_session(policy, self.settings, self._lookups, self._tls)
         return self._session
 
-    def _new_session(self) -> aiohttp.ClientSession:
-        settings = self.settings
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_create_end.append(_connected)
-        tracing.on_connection_reuseconn.append(_connected)
-        connector = aiohttp.TCPConnector(
-            limit=settings.max_connections,
-            keepalive_timeout=settings.keepalive_seconds,
-            resolver=_CheckingResolver(self._policy),
-            ssl=True if self._tls is None else self._tls,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_seconds),
-            headers={"User-Agent": f"hotplane/{__version__}", "Accept-Encoding": "gzip"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=settings.proxy_from_environment,
-            max_line_size=settings.max_header_bytes,
-            max_field_size=settings.max_header_bytes,
-            trace_configs=[tracing],
-        )
 
-
-class _CheckingResolver(AbstractResolver):
-    """Looks names up and shows the policy every address, so that what is connected to is what was checked."""
-
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses of `host`."""
-        found = await self._resolver.resolve(host, port, family)
-        for each in found:
-            self._policy.check_address(host, port, each["host"])
-        return found
-
-    async def close(self) -> None:
-        """Let go of nothing: there is nothing to let go of."""
-        await self._resolver.close()
-
-
-async def _connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: Any) -> None:
-    progress: _Progress = context.trace_request_ctx
-    progress.connected = True
-
-
-def _is_address(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return True
-    return False
+def _failure(error: Exception, origin: Origin, progress: Progress) -> Exception:
+    """Return what to raise for what aiohttp raised."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, Unchecked):
+        return error.os_error.refusal
+    if progress.connected:
+        return AnswerLost(str(origin), _reason(error))
+    return NoConnection(str(origin), _reason(error))
 
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong without the texts of aiohttp, which may repeat a URL."""
+    known = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), None)
+    if known is not None:
+        return known
     match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "its name cannot be looked up"
-        case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not trusted"
-        case aiohttp.ClientConnectorSSLError():
-            return "the TLS handshake failed"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "the connection was closed"
-        case aiohttp.ClientPayloadError():
-            return "it was cut off, or is damaged"
+        case LookupFailed():
+            return error.reason
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"the proxy: {_reason(error.os_error)}"
+        case aiohttp.ClientConnectorError():
+            return _reason(error.os_error)
         case aiohttp.ClientResponseError():
             return "it is not HTTP, or a header is too long"
-        case aiohttp.ClientConnectorError():
-            number = error.os_error.errno
-            return os.strerror(number) if number else type(error.os_error).__name__
+        case OSError() if error.errno:
+            return os.strerror(error.errno)
         case _:
             return type(error).__name__

@@ -9,6 +9,8 @@ Messages name scheme, host and port, never userinfo, path or query: any of these
     │   └── AnswerLost, AnswerTooLarge        (it was sent)
     └── Invalid
         └── InvalidAddress
+
+`LookupFailed` is the reason of some `NoConnection` and stays inside this room.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ __all__ = [
     "AnswerLost",
     "AnswerTooLarge",
     "InvalidAddress",
+    "LookupFailed",
     "NoAnswer",
     "NoConnection",
     "OutboundFailed",
@@ -101,3 +104,11 @@ class AnswerTooLarge(OutboundFailed):
         self.origin = origin
         self.limit = limit
         super().__init__()
+
+
+class LookupFailed(OSError):
+    """The addresses of a name are not known; `reason` says why, without the name."""
+
+    def __init__(self, reason: str = "its name cannot be looked up") -> None:
+        self.reason = reason
+        super().__init__(reason)
