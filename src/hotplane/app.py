@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
@@ -17,6 +18,7 @@ from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, l
 from hotplane.errors import ConfigurationError, ShuttingDown
 from hotplane.events import Announcer
 from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
+from hotplane.execution.quality import QualityReport, report_quality
 from hotplane.forwarding import Forwarding
 from hotplane.host import Manager, Oversight, PluginSpec, PluginStatus, Refreshed, SystemStatus
 from hotplane.host.health_report import summarize
@@ -313,6 +315,32 @@ class Hotplane:
         return await self._plugging.refresh()
 
     # --- looking -----------------------------------------------------------------------------------------
+
+    async def quality(
+        self,
+        task_id: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        bucket: timedelta | None = None,
+        confidence: float = 0.95,
+    ) -> QualityReport:
+        """Estimate how many of a task's executions are wrong, from those that its designated sampler picked.
+
+        Args:
+            task_id: The task.
+            since: Aware; executions that started at or after this instant; None for all.
+            until: Aware; executions that started before this instant; None for all.
+            bucket: Report stretches of this length, too; at most 500.
+            confidence: Share of intervals that hold the true rate.
+
+        Raises:
+            UnknownTask: There is no such task.
+            Invalid: The range ends before it begins, has too many buckets, or the confidence is no share.
+        """
+        self.tasks.get(task_id)
+        counts = await self.store.count_quality(task_id, since, until, bucket=bucket)
+        return report_quality(task_id, counts, since=since, until=until, bucket=bucket, confidence=confidence)
 
     @property
     def store(self) -> Store:

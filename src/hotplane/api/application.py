@@ -20,7 +20,18 @@ from hotplane.api.door import Application, Door, Receive, Scope, Send
 from hotplane.api.ongoing import Ongoing
 from hotplane.api.openapi import openapi_document
 from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
-from hotplane.api.routes import events, executions, fallback, health, metrics, operations, plugins, system, tasks
+from hotplane.api.routes import (
+    events,
+    executions,
+    fallback,
+    health,
+    metrics,
+    operations,
+    plugins,
+    quality,
+    system,
+    tasks,
+)
 from hotplane.app import Hotplane
 from hotplane.errors import did_you_mean
 from hotplane.version import __version__
@@ -32,6 +43,7 @@ _ROUTERS = (
     system.router,
     metrics.router,
     tasks.router,
+    quality.router,
     executions.router,
     events.router,
     health.router,
@@ -135,5 +147,6 @@ def _explain(problem: dict[str, Any], known: list[str]) -> tuple[str, str]:
 
 
 def _parameters(request: Request) -> list[str]:
-    operation = request.app.openapi()["paths"].get(request.scope["path"], {}).get(request.method.lower(), {})
+    template = getattr(request.scope.get("route"), "path", request.scope["path"])
+    operation = request.app.openapi()["paths"].get(template, {}).get(request.method.lower(), {})
     return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]

@@ -161,6 +161,23 @@ _BREAKER: dict[str, Any] = {
         "transitions": 2,
     },
 }
+_RATE = {"value": 0.05, "low": 0.0313, "high": 0.0789}
+_QUALITY: dict[str, Any] = {
+    "executions": 3020,
+    "covered": 3000,
+    "picked": 300,
+    "judged": 300,
+    "failures": 15,
+    "not_judged": 0,
+    "sampled_otherwise": {"sampled": 42, "failures": 40, "not_judged": 0},
+    "failure_rate": _RATE,
+    "accuracy": {"value": 0.95, "low": 0.9211, "high": 0.9687},
+    "best_case": _RATE,
+    "worst_case": _RATE,
+    "effective_size": 300.0,
+    "reason": None,
+    "latency": {"count": 3000, "p50_ms": 0.41, "p95_ms": 0.9, "p99_ms": 2.2, "max_ms": 31.0},
+}
 
 EXAMPLES: dict[str, Any] = {
     "ExecuteBody": {"input": _EXECUTION["input"], "expected": "spam"},
@@ -194,6 +211,15 @@ EXAMPLES: dict[str, Any] = {
     },
     "execution": _EXECUTION,
     "executions": {"items": [_EXECUTION], "next_cursor": None},
+    "quality": {
+        **_QUALITY,
+        "task_id": "spam-detector",
+        "since": _TIME,
+        "until": None,
+        "confidence": 0.95,
+        "bucket_seconds": 3600.0,
+        "buckets": [{**_QUALITY, "start": _TIME, "end": "2026-01-15T10:00:00Z"}],
+    },
     "task": _TASK_VIEW,
     "tasks": {"items": [_TASK_VIEW]},
     "plugin": _PLUGIN,

@@ -22,6 +22,7 @@ from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
 from hotplane.api.routes.fallback import StrategyBody
 from hotplane.api.routes.health import HealthOverview
 from hotplane.api.routes.system import Liveness, ProblemType, Readiness, Stats, problem_types
+from hotplane.execution.quality import QualityReport
 from hotplane.host import HealthReport, PluginStatus, Refreshed
 from hotplane.records import Execution, Task
 from hotplane.routing import FallbackStatus, FallbackTest
@@ -35,7 +36,7 @@ _MODELS: tuple[Any, ...] = (
     ExecuteBody, Execution, Page[Execution], Task, TaskBody, TaskView, Items[TaskView], PluginStatus, PluginView,
     PluginLine, Items[PluginLine], PriorityBody, LoadBody, StrategyBody, FallbackStatus, FallbackTest,
     Items[Refreshed], Operation, HealthReport, Items[HealthReport], HealthOverview, dict[str, Json], Liveness,
-    Readiness, Stats, ProblemType, ProblemDocument,
+    Readiness, Stats, ProblemType, ProblemDocument, QualityReport,
 )  # fmt: skip
 _EVERYWHERE = (400, 401, 421, 431, 500, 503)
 _CHANGES = (403, 408)

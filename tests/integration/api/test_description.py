@@ -64,7 +64,7 @@ async def test_the_document_describes_every_operation(edge: Any) -> None:
     operations = list(each_operation(document))
     assert ("post", "/api/tasks/{task_id}/execute") in {(method, path) for method, path, _ in operations}
     identities = [operation["operationId"] for _, _, operation in operations]
-    assert len(identities) == len(set(identities)) == 38
+    assert len(identities) == len(set(identities)) == 39
     for _, _, operation in operations:
         assert operation["summary"]
         assert operation["tags"]
@@ -100,6 +100,7 @@ async def test_answers_fit_the_document(edge: Any) -> None:
     for path, template in (
         ("/api/tasks", "/api/tasks"),
         ("/api/tasks/echo", "/api/tasks/{task_id}"),
+        ("/api/tasks/echo/quality?bucket=day", "/api/tasks/{task_id}/quality"),
         ("/api/executions", "/api/executions"),
         (f"/api/executions/{identity}", "/api/executions/{execution_id}"),
         ("/api/plugins", "/api/plugins"),
