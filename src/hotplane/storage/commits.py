@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -17,8 +17,8 @@ class Committed(Struct, frozen=True):
     """Whether there are new events."""
     handlers: frozenset[str]
     """The handlers that have new deliveries."""
-    batches: frozenset[int]
-    """The numbers of the batches that have new results."""
+    batches: Mapping[int, int]
+    """The numbers of the batches that have new results, each with the newest one's sequence."""
 
 
 class Commits:

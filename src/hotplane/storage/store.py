@@ -17,6 +17,7 @@ from hotplane.storage.commits import Commits
 from hotplane.storage.database import Database
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.key_value import StoredKeyValue
+from hotplane.storage.ledger import Ledger
 from hotplane.storage.postgres import PostgreSQL
 from hotplane.storage.quality import QualityCounts, count_quality
 from hotplane.storage.readers import Readers
@@ -242,6 +243,11 @@ class Store:
     async def overrides(self) -> dict[str, dict[str, Json]]:
         """Return what is overridden, by plugin id and field."""
         return await self._readers.run(queries.list_overrides)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The batches and streams."""
+        return Ledger(self._writer, self._readers, lambda events: self._write(None, events, None))
 
     def key_value(self, plugin_id: str) -> StoredKeyValue:
         """Return a plugin's own storage."""

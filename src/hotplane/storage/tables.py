@@ -52,7 +52,6 @@ metadata = MetaData()
 _Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
 
-
 def _partial_index(name: str, condition: str, *columns: str) -> Index:
     where = text(condition)
     return Index(f"hotplane_deliveries_{name}", *columns, sqlite_where=where, postgresql_where=where)
@@ -126,9 +125,12 @@ batches = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("task_id", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("finished_at", BigInteger),
     Column("body", LargeBinary, nullable=False),
 )
-"""`number` is a sequence of the log; rows of items, starts and results refer to it."""
+"""`number` is a sequence of the log; rows of items, starts and results refer to it.
+
+A batch that has `finished_at` never changes."""
 
 batch_items = Table(
     "hotplane_batch_items",

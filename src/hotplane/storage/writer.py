@@ -208,7 +208,8 @@ def _committed(group: Sequence[Write]) -> Committed:
     return Committed(
         events=any(write.events for write in stored),
         handlers=frozenset(each.handler for write in stored for group in write.addressees for each in group),
-        batches=frozenset(cast("int", row[0]) for write in stored for row in write.results),
+        # Sequences grow along the group, so that the last write of a batch has its newest result.
+        batches={cast("int", write.results[-1][0]): write.newest_result for write in stored if write.results},
     )
 
 

@@ -128,6 +128,11 @@ class Write:
         own = max(len(self.results), self.execution is not None)
         return own + len(self.events) + len(self.numbered)
 
+    @property
+    def newest_result(self) -> int:
+        """The sequence of its last result, once it is stored."""
+        return self.sequence if self.execution is not None else self.sequence - len(self.events) - len(self.numbered)
+
 
 def execution_row(execution: Execution) -> Row:
     """Return a record's row, in the order of the table's columns after `sequence`."""

@@ -33,6 +33,7 @@ def _create_batches() -> None:
         sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("task_id", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("finished_at", sa.BigInteger),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     for table, body in (("hotplane_batch_items", True), ("hotplane_batch_starts", False)):

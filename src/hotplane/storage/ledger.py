@@ -1,0 +1,176 @@
+"""The ledger of batches: items that wait, items that were started, and what came of them.
+
+Imports the other files of this room, `records` and `values`. It knows rows and their order; what the bodies of
+batches, items and results hold is the business of those who write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec import Struct
+from sqlalchemy import Executable, delete, update
+
+from hotplane.records import Event
+from hotplane.storage import ledger_queries as queries
+from hotplane.storage.filters import Page, check_limit, decode_cursor
+from hotplane.storage.ledger_queries import BatchFilter, BatchTotals, StoredBatch, StoredItem, StoredResult
+from hotplane.storage.readers import Readers
+from hotplane.storage.tables import batch_items, batch_results, batch_starts, batches, microseconds
+from hotplane.storage.writer import Writer
+from hotplane.storage.writes import Row, Write
+
+__all__ = ["Ledger", "NewResult"]
+
+_EVERYTHING = BatchFilter()
+_CHUNK = 2_000
+"""Rows that one commit deletes, so that nobody else's commit waits long behind it."""
+
+
+class NewResult(Struct, frozen=True, kw_only=True):
+    """What came of an item that has no record, because nothing ran or nobody knows."""
+
+    position: int
+    status: str
+    body: bytes
+
+
+class Ledger:
+    """The batches of a store; writes and reads as `Store` does, with the same errors.
+
+    Args:
+        writer: Where to write.
+        readers: Where to read.
+        write_of: Makes the write of events, with their deliveries.
+    """
+
+    def __init__(self, writer: Writer, readers: Readers, write_of: Callable[[Sequence[Event]], Write]) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._write_of = write_of
+
+    # --- batches -----------------------------------------------------------------------------------------
+
+    async def create(self, id: str, task_id: str, state: str, body: bytes) -> int:
+        """Store a new batch and return its number.
+
+        Raises:
+            StorageError: There is a batch with this id.
+        """
+        return await self._writer.write(Write(numbered=((batches, (id, task_id, state, None, body)),)))
+
+    async def put(self, number: int, state: str, body: bytes) -> None:
+        """Replace what is stored of a batch."""
+        await self._execute(_change(number, state=state, body=body))
+
+    async def finish(self, number: int, state: str, body: bytes, finished_at: datetime, event: Event) -> None:
+        """Store how a batch ended, and its event, in one commit."""
+        write = self._write_of((event,))
+        write.statements = (_change(number, state=state, body=body, finished_at=microseconds(finished_at)),)
+        await self._writer.write(write)
+
+    async def find(self, id: str) -> StoredBatch | None:
+        """Return a batch by its id."""
+        return await self._readers.run(partial(queries.find, id=id))
+
+    async def list(
+        self, filter: BatchFilter = _EVERYTHING, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[StoredBatch]:
+        """Return batches, newest first; raises InvalidCursor and Invalid."""
+        before = None if cursor is None else decode_cursor(cursor)
+        return await self._readers.run(
+            partial(queries.list_batches, wanted=filter, limit=check_limit(limit), before=before)
+        )
+
+    async def unfinished(self) -> tuple[StoredBatch, ...]:
+        """Return the batches that have not ended, oldest first."""
+        return await self._readers.run(queries.unfinished)
+
+    async def expired(self, before: datetime) -> tuple[int, ...]:
+        """Return the numbers of some batches that ended before an instant."""
+        return await self._readers.run(partial(queries.expired, before=microseconds(before)))
+
+    async def spent(self) -> tuple[int, ...]:
+        """Return the numbers of some ended batches that still have items."""
+        return await self._readers.run(queries.spent)
+
+    async def purge(self, number: int) -> None:
+        """Delete the items of an ended batch, and what is known of their start, in several commits."""
+        columns = batch_items.c
+        while positions := await self._readers.run(partial(queries.oldest_items, number=number, limit=_CHUNK)):
+            await self._execute(delete(batch_items).where(columns.batch == number, columns.position <= positions[-1]))
+        await self._execute(delete(batch_starts).where(batch_starts.c.batch == number))
+
+    async def delete(self, number: int) -> None:
+        """Delete a batch and its results: first itself, in one commit, then what belongs to it."""
+        await self._execute(delete(batches).where(batches.c.number == number))
+        await self.purge(number)
+        while sequences := await self._readers.run(partial(queries.oldest_results, number=number, limit=_CHUNK)):
+            columns = batch_results.c
+            await self._execute(delete(batch_results).where(columns.batch == number, columns.sequence <= sequences[-1]))
+
+    async def orphans(self) -> tuple[int, ...]:
+        """Return the numbers of some batches whose rows outlived them because the process ended in `delete`."""
+        return await self._readers.run(queries.orphans)
+
+    # --- items -------------------------------------------------------------------------------------------
+
+    async def append(self, number: int, items: Sequence[StoredItem], results: Sequence[NewResult] = ()) -> int:
+        """Store items, and the results that some of them have already, in one commit; return the newest sequence."""
+        rows: list[Row] = [(number, item.position, item.body) for item in items]
+        write = Write(rows=((batch_items, rows),), results=_rows(number, results))
+        return await self._writer.write(write)
+
+    async def items(self, number: int, *, after: int, limit: int) -> tuple[StoredItem, ...]:
+        """Return items without a result, in order of position, above the position `after`."""
+        return await self._readers.run(partial(queries.open_items, number=number, after=after, limit=limit))
+
+    async def started(self, number: int, *, limit: int) -> tuple[StoredItem, ...]:
+        """Return items that were started and have no result."""
+        return await self._readers.run(partial(queries.started_items, number=number, limit=limit))
+
+    async def start(self, number: int, positions: Sequence[int]) -> None:
+        """Store that items are about to run, so that nobody runs them a second time."""
+        rows: Sequence[Row] = [(number, position) for position in positions]
+        await self._writer.write(Write(rows=((batch_starts, rows),)))
+
+    async def unstart(self, number: int, positions: Sequence[int]) -> None:
+        """Take back `start` for items that did not run after all."""
+        columns = batch_starts.c
+        await self._execute(delete(batch_starts).where(columns.batch == number, columns.position.in_(positions)))
+
+    # --- results -----------------------------------------------------------------------------------------
+
+    async def add_results(self, number: int, results: Sequence[NewResult]) -> None:
+        """Store the results of items that have no record."""
+        await self._writer.write(Write(results=_rows(number, results)))
+
+    async def results(self, number: int, *, after: int, limit: int) -> tuple[StoredResult, ...]:
+        """Return results with what their records say, oldest first, above the sequence `after`; raises Invalid."""
+        read = partial(queries.results, number=number, after=after, limit=check_limit(limit))
+        return await self._readers.run(read)
+
+    async def has_result(self, number: int, sequence: int) -> bool:
+        """Return whether a batch has a result with this sequence."""
+        return await self._readers.run(partial(queries.has_result, number=number, sequence=sequence))
+
+    async def has_position(self, number: int, position: int) -> bool:
+        """Return whether an item has its result."""
+        return await self._readers.run(partial(queries.has_position, number=number, position=position))
+
+    async def totals(self, number: int) -> BatchTotals:
+        """Count a batch's items and results."""
+        return await self._readers.run(partial(queries.totals, number=number))
+
+    async def _execute(self, *statements: Executable) -> None:
+        await self._writer.write(Write(statements=statements))
+
+
+def _change(number: int, **values: str | bytes | int) -> Executable:
+    return update(batches).where(batches.c.number == number).values(**values)
+
+
+def _rows(number: int, results: Sequence[NewResult]) -> Sequence[Row]:
+    return [(number, each.position, each.status, False, None, each.body) for each in results]

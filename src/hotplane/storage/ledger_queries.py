@@ -1,0 +1,245 @@
+"""What is read from the ledger of batches, as functions of a reading connection. Imports `filters` and `tables`.
+
+As `queries`: each runs in a reader's thread and is short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, not_, select
+
+from hotplane.storage.filters import Page, encode_cursor
+from hotplane.storage.tables import batch_items, batch_results, batch_starts, batches, executions
+
+__all__ = [
+    "BatchFilter",
+    "BatchTotals",
+    "StoredBatch",
+    "StoredItem",
+    "StoredResult",
+    "expired",
+    "find",
+    "has_position",
+    "has_result",
+    "list_batches",
+    "oldest_items",
+    "oldest_results",
+    "open_items",
+    "orphans",
+    "results",
+    "spent",
+    "started_items",
+    "totals",
+    "unfinished",
+]
+
+_SOME = 100
+"""Batches that one look for outdated ones returns."""
+
+
+class BatchFilter(Struct, frozen=True, kw_only=True):
+    """Which batches; what is null does not filter."""
+
+    task_id: str | None = None
+    state: str | None = None
+
+
+class StoredBatch(Struct, frozen=True, kw_only=True):
+    """A batch's row."""
+
+    number: int
+    id: str
+    task_id: str
+    state: str
+    body: bytes
+
+
+class StoredItem(Struct, frozen=True, kw_only=True):
+    """An item's row."""
+
+    position: int
+    body: bytes
+
+
+class StoredResult(Struct, frozen=True, kw_only=True):
+    """A result's row, and the body of the record that it belongs to, where there is one."""
+
+    sequence: int
+    position: int
+    status: str
+    sampled: bool
+    valid: bool | None
+    body: bytes
+    record: bytes | None
+
+
+class BatchTotals(Struct, frozen=True, kw_only=True):
+    """What stands in the ledger of one batch."""
+
+    items: int
+    last_position: int
+    open_bytes: int
+    """Size of the items that have no result."""
+    by_status: Mapping[str, int]
+    sampled: int
+    valid: int
+    invalid: int
+    last_sequence: int
+
+
+def find(connection: Connection, id: str) -> StoredBatch | None:
+    """Return the batch with this id."""
+    row = connection.execute(_batches().where(batches.c.id == id)).first()
+    return None if row is None else _batch(row)
+
+
+def list_batches(connection: Connection, wanted: BatchFilter, limit: int, before: int | None) -> Page[StoredBatch]:
+    """Return the newest batches that `wanted` describes, below the number `before`."""
+    query = _batches().order_by(batches.c.number.desc()).limit(limit + 1)
+    if wanted.task_id is not None:
+        query = query.where(batches.c.task_id == wanted.task_id)
+    if wanted.state is not None:
+        query = query.where(batches.c.state == wanted.state)
+    if before is not None:
+        query = query.where(batches.c.number < before)
+    rows = connection.execute(query).all()
+    more = len(rows) > limit
+    return Page(tuple(map(_batch, rows[:limit])), encode_cursor(rows[limit - 1].number) if more else None)
+
+
+def unfinished(connection: Connection) -> tuple[StoredBatch, ...]:
+    """Return every batch that has not ended, oldest first."""
+    query = _batches().where(batches.c.finished_at.is_(None)).order_by(batches.c.number)
+    return tuple(map(_batch, connection.execute(query)))
+
+
+def expired(connection: Connection, before: int) -> tuple[int, ...]:
+    """Return the numbers of some batches that ended before an instant in microseconds."""
+    query = select(batches.c.number).where(batches.c.finished_at < before).limit(_SOME)
+    return tuple(connection.scalars(query))
+
+
+def spent(connection: Connection) -> tuple[int, ...]:
+    """Return the numbers of some ended batches that have items."""
+    has_items = exists().where(batch_items.c.batch == batches.c.number)
+    query = select(batches.c.number).where(batches.c.finished_at.is_not(None), has_items).limit(_SOME)
+    return tuple(connection.scalars(query))
+
+
+def orphans(connection: Connection) -> tuple[int, ...]:
+    """Return the numbers under which there are items or results, and no batch."""
+    found: set[int] = set()
+    for table in (batch_items, batch_results):
+        gone = not_(exists().where(batches.c.number == table.c.batch))
+        found.update(connection.scalars(select(table.c.batch).where(gone).distinct().limit(_SOME)))
+    return tuple(sorted(found))
+
+
+def oldest_items(connection: Connection, number: int, limit: int) -> tuple[int, ...]:
+    """Return the first positions of a batch."""
+    columns = batch_items.c
+    query = select(columns.position).where(columns.batch == number).order_by(columns.position).limit(limit)
+    return tuple(connection.scalars(query))
+
+
+def oldest_results(connection: Connection, number: int, limit: int) -> tuple[int, ...]:
+    """Return the first sequences of a batch's results."""
+    columns = batch_results.c
+    query = select(columns.sequence).where(columns.batch == number).order_by(columns.sequence).limit(limit)
+    return tuple(connection.scalars(query))
+
+
+def open_items(connection: Connection, number: int, after: int, limit: int) -> tuple[StoredItem, ...]:
+    """Return items without a result, in order of position."""
+    columns = batch_items.c
+    query = select(columns.position, columns.body).where(columns.batch == number, columns.position > after, _open())
+    rows = connection.execute(query.order_by(columns.position).limit(limit))
+    return tuple(StoredItem(position=position, body=body) for position, body in rows)
+
+
+def started_items(connection: Connection, number: int, limit: int) -> tuple[StoredItem, ...]:
+    """Return items that were started and have no result."""
+    columns, starts = batch_items.c, batch_starts.c
+    query = (
+        select(columns.position, columns.body)
+        .join(batch_starts, (starts.batch == columns.batch) & (starts.position == columns.position))
+        .where(starts.batch == number, _open())
+        .order_by(columns.position)
+        .limit(limit)
+    )
+    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query))
+
+
+def results(connection: Connection, number: int, after: int, limit: int) -> tuple[StoredResult, ...]:
+    """Return results with their records' bodies, oldest first."""
+    columns = batch_results.c
+    query = (
+        select(*(column for column in columns if column is not columns.batch), executions.c.body.label("record"))
+        .join(executions, executions.c.sequence == columns.sequence, isouter=True)
+        .where(columns.batch == number, columns.sequence > after)
+        .order_by(columns.sequence)
+        .limit(limit)
+    )
+    return tuple(StoredResult(**row) for row in connection.execute(query).mappings())
+
+
+def has_result(connection: Connection, number: int, sequence: int) -> bool:
+    """Return whether a batch has a result with this sequence."""
+    columns = batch_results.c
+    query = select(columns.sequence).where(columns.sequence == sequence, columns.batch == number)
+    return connection.execute(query).first() is not None
+
+
+def has_position(connection: Connection, number: int, position: int) -> bool:
+    """Return whether an item has its result."""
+    columns = batch_results.c
+    query = select(columns.sequence).where(columns.batch == number, columns.position == position)
+    return connection.execute(query).first() is not None
+
+
+def totals(connection: Connection, number: int) -> BatchTotals:
+    """Count items and results of a batch."""
+    items, columns = batch_items.c, batch_results.c
+    count, last = connection.execute(
+        select(func.count(), func.coalesce(func.max(items.position), 0)).where(items.batch == number)
+    ).one()
+    size = select(func.coalesce(func.sum(func.length(items.body)), 0)).where(items.batch == number, _open())
+    grouped = connection.execute(
+        select(
+            columns.status,
+            func.count(),
+            func.sum(case((columns.sampled, 1), else_=0)),
+            func.sum(case((columns.valid.is_(True), 1), else_=0)),
+            func.sum(case((columns.valid.is_(False), 1), else_=0)),
+            func.max(columns.sequence),
+        )
+        .where(columns.batch == number)
+        .group_by(columns.status)
+    ).all()
+    return BatchTotals(
+        items=count,
+        last_position=last,
+        open_bytes=int(connection.execute(size).scalar_one()),
+        by_status={row[0]: row[1] for row in grouped},
+        sampled=sum(int(row[2]) for row in grouped),
+        valid=sum(int(row[3]) for row in grouped),
+        invalid=sum(int(row[4]) for row in grouped),
+        last_sequence=max((int(row[5]) for row in grouped), default=0),
+    )
+
+
+def _open() -> ColumnElement[bool]:
+    """Return the condition that an item has no result."""
+    same = (batch_results.c.batch == batch_items.c.batch) & (batch_results.c.position == batch_items.c.position)
+    return not_(exists().where(same))
+
+
+def _batches() -> Select[int, str, str, str, bytes]:
+    columns = batches.c
+    return select(columns.number, columns.id, columns.task_id, columns.state, columns.body)
+
+
+def _batch(row: Row[int, str, str, str, bytes]) -> StoredBatch:
+    return StoredBatch(number=row.number, id=row.id, task_id=row.task_id, state=row.state, body=row.body)
