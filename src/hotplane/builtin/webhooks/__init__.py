@@ -1,1 +1,1 @@
-"""Webhook handlers that ship: `console-webhook-handler`."""
+"""Webhook handlers that ship: signed HTTP, Slack, Microsoft Teams, e-mail, file and console."""

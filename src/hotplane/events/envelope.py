@@ -1,0 +1,76 @@
+"""The forms in which events leave the host: Standard Webhooks 1.0 and CloudEvents 1.0.
+
+Imports only `records` and `values`.
+
+Both carry the same `data`: an object with the event's id, source, severity, task_id, execution_id, program, payload and
+metadata, so that whoever reads one form needs to learn nothing for the other.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import msgspec
+
+from hotplane.records import Event
+from hotplane.values import Json
+
+__all__ = ["CLOUDEVENTS_TYPE", "cloudevent", "standard_body", "timestamp"]
+
+CLOUDEVENTS_TYPE = "application/cloudevents+json"
+"""The media type of an event in the structured form of CloudEvents."""
+
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+"""What an attribute must not have (CloudEvents 1.0.2, type system)."""
+
+_URI = "!#$%&'()*+,/:;=?@[]~"
+"""What may stand in a URI reference beside letters, digits and ``_.-`` (RFC 3986)."""
+
+
+def standard_body(event: Event) -> bytes:
+    """Return `event` as the JSON body of a Standard Webhook: ``{"type", "timestamp", "data"}``."""
+    return msgspec.json.encode({"type": event.type, "timestamp": timestamp(event.time), "data": _data(event)})
+
+
+def cloudevent(event: Event) -> bytes:
+    """Return `event` as a CloudEvent, version 1.0, in its structured JSON form.
+
+    `subject` is the execution, or else the task; `severity` is an extension attribute.
+    """
+    attributes: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": _text(event.id),
+        "source": quote(event.source, safe=_URI) or "hotplane",
+        "type": event.type,
+        "time": timestamp(event.time),
+        "datacontenttype": "application/json",
+        "severity": event.severity,
+    }
+    subject = event.execution_id or event.task_id
+    if subject:
+        attributes["subject"] = _text(subject)
+    return msgspec.json.encode({**attributes, "data": _data(event)})
+
+
+def timestamp(time: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC, to the microsecond."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _data(event: Event) -> dict[str, Json]:
+    return {
+        "id": event.id,
+        "source": event.source,
+        "severity": event.severity,
+        "task_id": event.task_id,
+        "execution_id": event.execution_id,
+        "program": event.program,
+        "payload": event.payload,
+        "metadata": event.metadata,
+    }
+
+
+def _text(text: str) -> str:
+    return _UNFIT.sub("\ufffd", text)
