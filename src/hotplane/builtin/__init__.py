@@ -1,6 +1,6 @@
 """The plugins that ship with Hotplane, imported one by one when they are asked for.
 
-Imports only `plugins`, `records`, `errors`, `values`, `identity`, `programs`, `network` and `valkyrie`.
+Imports only `plugins`, `records`, `errors`, `values`, `identity`, `programs`, `network`, `valkyrie` and `events`.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ BUILTIN_TYPES: Mapping[str, str] = MappingProxyType(
         "http": "hotplane.builtin.runners.http:HttpRunner",
         "valkyrie": "hotplane.builtin.runners.valkyrie:ValkyrieRunner",
         "json-schema-validator": "hotplane.builtin.validators.json_schema:JsonSchemaValidator",
+        "expression-validator": "hotplane.builtin.validators.expression:ExpressionValidator",
+        "expected-output": "hotplane.builtin.validators.expected_output:ExpectedOutputValidator",
+        "latency-budget": "hotplane.builtin.validators.latency_budget:LatencyBudgetValidator",
         "percentage-sampler": "hotplane.builtin.samplers.percentage:PercentageSampler",
         "time-based-sampler": "hotplane.builtin.samplers.time_based:TimeBasedSampler",
+        "error-rate-sampler": "hotplane.builtin.samplers.error_rate:ErrorRateSampler",
+        "anomaly-sampler": "hotplane.builtin.samplers.anomaly:AnomalySampler",
+        "always-on-failure": "hotplane.builtin.samplers.always_on_failure:AlwaysOnFailureSampler",
+        "rate-limited": "hotplane.builtin.samplers.rate_limited:RateLimitedSampler",
+        "budget": "hotplane.builtin.samplers.budget:BudgetSampler",
         "console-webhook-handler": "hotplane.builtin.webhooks.console:ConsoleWebhookHandler",
+        "email-webhook-handler": "hotplane.builtin.webhooks.email:EmailWebhookHandler",
+        "file-webhook-handler": "hotplane.builtin.webhooks.file:FileWebhookHandler",
+        "http-webhook-handler": "hotplane.builtin.webhooks.http:HttpWebhookHandler",
+        "slack-webhook-handler": "hotplane.builtin.webhooks.slack:SlackWebhookHandler",
+        "teams-webhook-handler": "hotplane.builtin.webhooks.teams:TeamsWebhookHandler",
     }
 )
 """Where the class of each built-in type is, ``module:Class`` by the type's name."""
 
-LATER_TYPES = frozenset(
-    {
-        "anomaly-sampler",
-        "email-webhook-handler",
-        "error-rate-sampler",
-        "expected-output",
-        "expression-validator",
-        "file-webhook-handler",
-        "http-webhook-handler",
-        "latency-budget",
-        "slack-webhook-handler",
-        "teams-webhook-handler",
-    }
-)
+LATER_TYPES: frozenset[str] = frozenset()
 """Types that a configuration may name already and that a later version ships."""
 
 

@@ -18,6 +18,11 @@ EXPECTED = {
     "percentage-sampler": ("sampler", 100),
     "time-based-sampler": ("sampler", 50),
     "console-webhook-handler": ("webhook-handler", 0),
+    "email-webhook-handler": ("webhook-handler", 0),
+    "file-webhook-handler": ("webhook-handler", 0),
+    "http-webhook-handler": ("webhook-handler", 0),
+    "slack-webhook-handler": ("webhook-handler", 0),
+    "teams-webhook-handler": ("webhook-handler", 0),
 }
 
 
