@@ -1,6 +1,18 @@
 """One durable log of executions and events, on SQLite or PostgreSQL, and what the API changed."""
 
+from hotplane.storage.claiming import Claim
 from hotplane.storage.commits import Commits, Committed
+from hotplane.storage.deliveries import StoredDeliveries
+from hotplane.storage.delivery import (
+    Backlog,
+    Claimed,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryFilter,
+    DeliveryState,
+    EventRange,
+    Outcome,
+)
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.ledger import Ledger, NewResult
@@ -12,20 +24,30 @@ from hotplane.storage.writes import Addressee, Place
 
 __all__ = [
     "Addressee",
+    "Backlog",
     "BatchFilter",
     "BatchTotals",
+    "Claim",
+    "Claimed",
     "Commits",
     "Committed",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryFilter",
+    "DeliveryState",
     "EventFilter",
+    "EventRange",
     "ExecutionFilter",
     "Ledger",
     "NewResult",
+    "Outcome",
     "Page",
     "Place",
     "StorageSettings",
     "StorageStats",
     "Store",
     "StoredBatch",
+    "StoredDeliveries",
     "StoredItem",
     "StoredKeyValue",
     "StoredResult",

@@ -15,6 +15,7 @@ from hotplane.records import Event, Execution, Task
 from hotplane.storage import queries
 from hotplane.storage.commits import Commits
 from hotplane.storage.database import Database
+from hotplane.storage.deliveries import StoredDeliveries
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.ledger import Ledger
@@ -50,6 +51,8 @@ class Store:
         self._database = database
         self._writer = writer
         self._readers = readers
+        self.deliveries = StoredDeliveries(writer, readers, database.placeholder)
+        """Events on their way to handlers."""
         self.addressees: Callable[[Event], Sequence[Addressee]] | None = None
         """Tells whom an event has to be delivered to; asked for every event that is stored, on the loop."""
 
