@@ -23,12 +23,13 @@ from hotplane.forwarding import Forwarding
 from hotplane.host import Manager, Oversight, PluginSpec, PluginStatus, Refreshed, SystemStatus
 from hotplane.host.health_report import summarize
 from hotplane.log import get_logger
+from hotplane.network import Outbounds
 from hotplane.plugging import Plugging
 from hotplane.plugins import Plugin, PluginContext
 from hotplane.programs import DaemonThreads, Programs, add_paths
 from hotplane.records import Execution, now
 from hotplane.registry import Registry
-from hotplane.specs import route_of
+from hotplane.specs import route_of, written_configurations
 from hotplane.storage import Store
 from hotplane.values import Json
 from hotplane.version import __version__
@@ -81,6 +82,9 @@ class Hotplane:
         self._primary = route_of(self.config)[0]
         self._store: Store | None = None
         self._registered: list[PluginSpec] = []
+        # What operators wrote, in the file or in the program around this host, never what came by the API.
+        self._written = written_configurations(self.config)
+        self._outbounds = Outbounds(self.config.network)
         self._started_at = time.monotonic()
         self._running = False
         self.registry = Registry(offload=self._plugin_threads.call)
@@ -144,6 +148,7 @@ class Hotplane:
             instance=instance,
         )
         self._registered.append(spec)
+        self._written[spec.id] = spec.configuration if instance is None else instance.config.model_dump()
 
     @overload
     def plugin(self, cls: C, /) -> C: ...
@@ -190,6 +195,7 @@ class Hotplane:
         try:
             await self._assemble(self._store)
         except BaseException:
+            await self._outbounds.close()
             await self._store.close()
             self._store = None
             raise
@@ -233,6 +239,7 @@ class Hotplane:
             routes=self.routes,
             store=store,
             settings=ExecutionSettings(max_in_flight=self.config.server.max_in_flight),
+            validation=self.config.validation,
             announce=self._announcer.announce,
         )
         try:
@@ -264,6 +271,7 @@ class Hotplane:
         await self._pipeline.close(grace)
         await self._announcer.stop(max(0.1, ends_at - time.monotonic()))
         await self._plugging.stop()
+        await self._outbounds.close()
         self._programs.close()
         self._plugin_threads.close()
         await self.store.close(max(1.0, ends_at - time.monotonic()))
@@ -281,7 +289,13 @@ class Hotplane:
     # --- work --------------------------------------------------------------------------------------------
 
     async def execute(
-        self, task_id: str, input: Json, *, expected: Json | UnsetType = UNSET, id: str | None = None
+        self,
+        task_id: str,
+        input: Json,
+        *,
+        expected: Json | UnsetType = UNSET,
+        id: str | None = None,
+        sample: bool = False,
     ) -> Execution:
         """Execute a task once; the record is stored before this returns.
 
@@ -290,6 +304,7 @@ class Hotplane:
             input: Its input, in the JSON data model.
             expected: What the output should be, where known; validators compare.
             id: The caller's id for the execution; minted by default.
+            sample: Whether it is sampled, and so judged, whatever the samplers say; estimates do not count it for that.
 
         Returns:
             The record. A program that raised, returned something that is not JSON, or overran the deadline is a
@@ -298,13 +313,14 @@ class Hotplane:
         Raises:
             UnknownTask: There is no such task.
             InputRejected: The input does not fit the task's schema; that is recorded, too.
+            OutputRejected: A validator with ``on_fail: reject`` refused the output; the record has it.
             NotJson, InvalidId: The request cannot be recorded.
             Unavailable: Overloaded, shutting down, too many stuck threads, or a store that is too slow.
             StorageError: The store failed, for example because the disk is full.
         """
         if not self._running:
             raise ShuttingDown
-        return await self._pipeline.execute(self.tasks.plan(task_id), input, expected=expected, id=id)
+        return await self._pipeline.execute(self.tasks.plan(task_id), input, expected=expected, id=id, sample=sample)
 
     async def reload_plugins(self) -> tuple[Refreshed, ...]:
         """Take in what is new in the plugin directories, and reload every plugin whose files have changed.
@@ -409,4 +425,5 @@ class Hotplane:
             clock=cast("Any", SystemClock),
             storage=self.store.key_value(plugin_id),
             host_version=__version__,
+            http=self._outbounds.for_plugin(plugin_id, self._written.get(plugin_id, {})),
         )

@@ -12,7 +12,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
-    │   ├── InputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
+    │   ├── InputRejected, OutputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
     ├── Unavailable
     │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
@@ -59,6 +59,7 @@ __all__ = [
     "NotFound",
     "NotJson",
     "NotReloadable",
+    "OutputRejected",
     "Overloaded",
     "PathNotAllowed",
     "PluginError",
@@ -469,6 +470,20 @@ class EmptyBatch(Invalid):
     """The batch has no items. Send at least one."""
 
     code = "empty-batch"
+
+
+class OutputRejected(Invalid):
+    """The output of the execution {execution_id!r} of the task {task_id!r} was rejected ({reasons}). The record has it; the validators' `on_fail` decides this."""
+
+    code = "output-rejected"
+
+    def __init__(self, task_id: str, problems: Sequence[Problem], execution_id: str) -> None:
+        self.task_id = task_id
+        self.problems = tuple(problems)
+        """With pointers into the output."""
+        self.execution_id = execution_id
+        self.reasons = "; ".join(str(problem) for problem in self.problems) or "no reason given"
+        super().__init__()
 
 
 class Unavailable(HotplaneError):

@@ -17,6 +17,8 @@ from hotplane.values import Json
 
 __all__ = [
     "Attempt",
+    "Consequence",
+    "DecisionOutcome",
     "Event",
     "EventType",
     "Execution",
@@ -32,6 +34,8 @@ __all__ = [
     "SamplingDecision",
     "Severity",
     "Task",
+    "Thresholds",
+    "ValidationPolicy",
     "ValidationResult",
     "now",
 ]
@@ -98,6 +102,42 @@ class Health(Struct, frozen=True, kw_only=True):
 # --- tasks and executions --------------------------------------------------------------------------------
 
 
+class ValidationPolicy(StrEnum):
+    """How the verdicts of several validators become one."""
+
+    ALL = "all"
+    """Valid when every validator says so."""
+    ANY = "any"
+    """Valid when one validator says so."""
+    FIRST_FAILURE = "first-failure"
+    """As `all`, and the first validator that objects ends the asking."""
+    WEIGHTED = "weighted"
+    """Valid when the validators that say so have enough weight, each weighed by its confidence."""
+
+
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a task has to keep to; an event tells once of each breach. A limit that is null is not watched."""
+
+    accuracy_min: Fraction | None = None
+    """The least accuracy, as estimated from the designated sampler's picks."""
+    latency_max_ms: Positive | None = None
+    """The longest latency, of the percentile `latency_p`."""
+    latency_p: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.95
+    """The share of the executions that has to be as quick."""
+    significant: bool = True
+    """Whether accuracy is breached only when its whole interval is below the least; false: when the estimate is."""
+    confidence: Annotated[float, Meta(ge=0.5, le=0.9999)] = 0.95
+    """The share of intervals that hold the true accuracy."""
+    window_count: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    """The newest so many count: verdicts on picks for the accuracy, executions for the latency."""
+    window_seconds: Annotated[float, Meta(gt=0.0, le=31_622_400.0)] = 3_600.0
+    """Older ones do not count."""
+    minimum_volume: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    """With fewer in the window nothing is said, neither of a breach nor of a recovery."""
+    recovery_margin: Fraction = 0.1
+    """A breach ends when the failure rate, or the latency, is this share below what is allowed."""
+
+
 class Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
     """A named unit of work."""
 
@@ -117,6 +157,10 @@ class Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Whether running it twice does no harm, so that an attempt that may have run may be repeated elsewhere."""
     route: tuple[str, ...] = ()
     """The ids of the runners to try, in order; empty for the host's default route."""
+    thresholds: Thresholds | None = None
+    """What its executions have to keep to; null where nothing is watched."""
+    validation_policy: ValidationPolicy | None = None
+    """How the verdicts of its validators become one; null for the host's policy."""
 
 
 class ExecutionStatus(StrEnum):
@@ -156,6 +200,10 @@ class SamplerOutcome(StrEnum):
     SAMPLED = "sampled"
     NOT_SAMPLED = "not-sampled"
     NOT_CONSULTED = "not-consulted"
+    THROTTLED = "throttled"
+    """It would have sampled, and its rate limit said no."""
+    OVER_BUDGET = "over-budget"
+    """It would have sampled, and its budget is used up."""
     ERROR = "error"
     """It raised or ran out of time; samplers fail open, so the execution counts as sampled by it."""
 
@@ -176,10 +224,33 @@ class SamplerVote(Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
+class DecisionOutcome(StrEnum):
+    """Why an execution is sampled, or is not: one word for each decision.
+
+    What the caller asked for comes first, then the first sampler of the chain that samples or fails open. Where there
+    is none, the strongest of the votes counts: ``sampler-error``, ``over-budget``, ``throttled``, ``not-sampled``.
+    """
+
+    FORCED = "forced"
+    """The caller asked for it. Sampled; estimates count it only where the designated sampler picked it, too."""
+    SAMPLED = "sampled"
+    """A sampler picked it."""
+    SAMPLER_ERROR = "sampler-error"
+    """A sampler failed: sampled, unless its `on_error` is ``closed`` and no other one picked the execution."""
+    OVER_BUDGET = "over-budget"
+    """Not sampled: a sampler would have picked it, and its budget is used up."""
+    THROTTLED = "throttled"
+    """Not sampled: a sampler would have picked it, and its rate limit said no."""
+    NOT_SAMPLED = "not-sampled"
+    """Not sampled: no sampler wanted it."""
+
+
 class SamplingDecision(Struct, frozen=True, kw_only=True):
     """Whether an execution is sampled, by whom, and with which probability."""
 
     sampled: bool
+    outcome: DecisionOutcome | None = None
+    """Why; null in records that were written before there were outcomes."""
     sampler: str | None = None
     """The first sampler, in chain order, that sampled it."""
     reason: str = ""
@@ -201,11 +272,28 @@ class FieldError(Struct, frozen=True, kw_only=True):
     """A stable word for programs, such as ``schema`` or ``expected``."""
 
 
+class Consequence(StrEnum):
+    """What followed from one validator's verdict, beside the verdict over all."""
+
+    REJECTED = "rejected"
+    """The caller got an error instead of the output."""
+    FIXED = "fixed"
+    """The validator's correction replaced the output."""
+
+
 class ValidationResult(Struct, frozen=True, kw_only=True):
     """A validator's verdict on an execution."""
 
     valid: bool | None
     """Null: it could not judge."""
+    applies: bool = True
+    """False leaves it out of the verdict over all: a validator says so where there was nothing for it to judge; the
+    host where it failed and its `on_error` is ``open``, and where its correction replaced what it judged."""
+    output: Json | UnsetType = UNSET
+    """The corrected output, from a validator whose `on_fail` is ``fix`` and whose verdict is false; kept where it
+    replaced the output."""
+    consequence: Consequence | None = None
+    """What followed; the host fills it in."""
     validator: str = ""
     """The validator's id; the host fills it in."""
     message: str = ""
@@ -231,6 +319,8 @@ class Execution(Struct, frozen=True, kw_only=True):
     expected: Json | UnsetType = UNSET
     """What the output should be, where the caller knows; unset and null are different."""
     output: Json = None
+    original_output: Json | UnsetType = UNSET
+    """What the program returned, where a validator's correction replaced it."""
     error: ExecutionFailure | None = None
     latency_ms: NonNegative = 0.0
     """From admission to the runner's answer."""

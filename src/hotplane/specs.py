@@ -21,7 +21,16 @@ from hotplane.host.references import is_reference, load_reference
 from hotplane.plugins import Plugin
 from hotplane.routing import default_route
 
-__all__ = ["NOT_IN_THIS_VERSION", "TypeFinder", "host_settings", "local_spec", "route_of", "scan", "specs_of"]
+__all__ = [
+    "NOT_IN_THIS_VERSION",
+    "TypeFinder",
+    "host_settings",
+    "local_spec",
+    "route_of",
+    "scan",
+    "specs_of",
+    "written_configurations",
+]
 
 _RUNNER_TYPES = frozenset({"http", "local", "valkyrie"})
 
@@ -112,6 +121,16 @@ def specs_of(config: HotplaneConfig, discovery: Discovery, file: str = "") -> It
             yield PluginSpec(id=found.name, type=found.name, source="distribution", found=found)
 
 
+def written_configurations(config: HotplaneConfig) -> dict[str, Mapping[str, object]]:
+    """Return what the file says about each plugin, by id: the servers that it names may be anywhere."""
+    written: dict[str, Mapping[str, object]] = {}
+    if config.fallback.http_config is not None:
+        written["http"] = {"base_url": config.fallback.http_config.base_url}
+    for _, entry in config.plugins.entries():
+        written[entry.name] = entry.configuration
+    return written
+
+
 def local_spec(local: Plugin[Any]) -> PluginSpec:
     """Return the spec of the host's own runner, which is there whatever the configuration says."""
     return PluginSpec(
@@ -172,6 +191,7 @@ def _spec(entry: PluginEntry, kind: str | None, by_type: Mapping[str, Found], fi
         required=entry.required,
         limit=entry.timeout_ms / 1e3 if entry.timeout_ms else None,
         on_error=entry.on_error,
+        on_fail=entry.on_fail,
         restart=entry.restart,
         source="built-in" if found is not None and found.source is Origin.BUILT_IN else "configuration",
         declared_in=file,

@@ -24,6 +24,7 @@ _TASK = {
     "timeout_ms": 2000,
     "idempotent": True,
     "route": ["local"],
+    "validation_policy": None,
 }
 _TASK_VIEW = {**_TASK, "source": "api", "overridden": False, "problem": None}
 _EXECUTION: dict[str, Any] = {
@@ -40,6 +41,7 @@ _EXECUTION: dict[str, Any] = {
     "attempts": [{"runner": "local", "outcome": "success", "latency_ms": 0.4, "message": ""}],
     "sampling": {
         "sampled": True,
+        "outcome": "sampled",
         "sampler": "percentage-sampler",
         "reason": "picked with probability 0.3",
         "confidence": 1.0,
@@ -50,6 +52,8 @@ _EXECUTION: dict[str, Any] = {
     "validations": [
         {
             "valid": True,
+            "applies": True,
+            "consequence": None,
             "validator": "json-schema-validator",
             "message": "",
             "errors": [],
@@ -91,6 +95,7 @@ _PLUGIN: dict[str, Any] = {
     "since": _TIME,
     "overrides": {},
     "on_error": None,
+    "on_fail": None,
     "last_reload": None,
     "retry_at": None,
     "restarts": 0,

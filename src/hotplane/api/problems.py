@@ -72,7 +72,7 @@ class ProblemDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     detail: str
     pointer: str | None = None
-    """JSON Pointer into the request's body; empty for the whole of it."""
+    """JSON Pointer into the request's body, where an output was rejected into the record; empty for the whole of it."""
     parameter: str | None = None
     """The query parameter, where the query is wrong."""
     file: str | None = None

@@ -10,8 +10,10 @@ from hotplane.config.plugins import PluginsSettings
 from hotplane.config.section import Section
 from hotplane.config.server import LogSettings, ServerSettings
 from hotplane.config.tasks import FallbackSettings, TaskEntry
+from hotplane.execution.settings import ValidationSettings
 from hotplane.host.health_settings import HealthSettings
 from hotplane.host.watchdog import WatchdogSettings
+from hotplane.network.settings import NetworkSettings
 from hotplane.programs import ProgramSettings
 from hotplane.storage.settings import StorageSettings
 
@@ -27,7 +29,9 @@ class HotplaneConfig(Section):
     plugins: PluginsSettings = PluginsSettings()
     health: HealthSettings = HealthSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
+    network: NetworkSettings = NetworkSettings()
     fallback: FallbackSettings = FallbackSettings()
+    validation: ValidationSettings = ValidationSettings()
     tasks: Annotated[tuple[TaskEntry, ...], Field(max_length=10_000)] = ()
     """The tasks: a list of mappings, or a mapping of ids."""
     log: LogSettings = LogSettings()

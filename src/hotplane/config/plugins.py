@@ -64,6 +64,10 @@ class PluginEntry(Section):
     on_error: Literal["open", "closed"] | None = None
     """What a failed call counts as: `open` as if the plugin had agreed, `closed` as if it had objected. Left away:
     validators are closed, samplers open."""
+    on_fail: Literal["record", "reject", "fix"] | None = None
+    """What follows when a validator objects: `record` notes it, `reject` refuses the output, so that the caller gets
+    422, `fix` takes the validator's correction in its place. `reject` and `fix` run on every execution, `record` on
+    the sampled ones. Left away: `record`."""
 
     @property
     def plugin_type(self) -> str:
@@ -104,7 +108,7 @@ class PluginsSettings(Section):
     """The plugins.
 
     Any key that is none of these is short for one entry: its name is the key, which has to be a known type, and its
-    mapping is the configuration, with `enabled` and `priority` taken out.
+    mapping is the configuration, with `enabled`, `priority` and `on_fail` taken out.
     """
 
     enabled: bool = True
@@ -159,6 +163,8 @@ class PluginsSettings(Section):
         for index, entry in enumerate(entries):
             if entry.type in _KINDS and entry.type != GROUPS[str(info.field_name)]:
                 raise wrong(f"a {entry.type} does not belong under `{info.field_name}`", f"/{index}/type")
+            if entry.on_fail is not None and info.field_name != "validators":
+                raise wrong("`on_fail` is for validators: other plugins have no verdict", f"/{index}/on_fail")
         return entries
 
 

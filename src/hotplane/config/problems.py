@@ -35,6 +35,7 @@ _WANTED: Mapping[str, str] = {
     "tuple_type": "a list",
 }
 _PHRASES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "enum": lambda ctx: f"must be {ctx['expected']}",
     "finite_number": lambda _: "must be a finite number",
     "greater_than": lambda ctx: f"must be more than {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']:g}",
@@ -116,10 +117,16 @@ def _message(
     if kind in _WANTED:
         return f"{subject} must be {_WANTED[kind]}, not {found}"
     if kind in _PHRASES:
-        return f"{subject} {_PHRASES[kind](context)}, and is {found}"
+        return f"{subject} {_PHRASES[kind](context)}, and is {found}{_meant(details, context)}"
     if kind == "value_error":
         return f"{subject}: {context['error']}"
     return f"{subject} cannot be {found}: {str(details['msg'])[:1].lower()}{str(details['msg'])[1:]}"
+
+
+def _meant(details: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Return the one of the listed words that may be meant, as a question."""
+    words = re.findall(r"'([^']+)'", str(context.get("expected", "")))
+    return did_you_mean(details["input"], words) if isinstance(details["input"], str) else ""
 
 
 def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> Iterable[str]:

@@ -16,7 +16,7 @@ from hotplane.values import Json, pointer
 
 __all__ = ["expand_plugins", "repeated_names"]
 
-_LIFTED = ("enabled", "priority")
+_LIFTED = ("enabled", "priority", "on_fail")
 
 
 def expand_plugins(

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from hotplane.config.section import Section, wrong
 from hotplane.errors import InvalidId, InvalidSchema, NotJson
 from hotplane.identity import check_id
-from hotplane.records import Task
+from hotplane.records import Task, ValidationPolicy
 from hotplane.schemas import Schema
 from hotplane.values import Json
 
@@ -44,6 +44,8 @@ class TaskEntry(Section):
     """Whether running it twice does no harm, so that an attempt that may have run may be repeated elsewhere."""
     route: Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=16)] = None
     """The names of the runners to try, in order. Left away: the route of the host."""
+    validation_policy: ValidationPolicy | None = None
+    """How the verdicts of its validators become one. Left away: `validation.policy`."""
 
     def to_task(self) -> Task:
         """Return the record of this task."""
@@ -57,6 +59,7 @@ class TaskEntry(Section):
             timeout_ms=self.timeout_ms,
             idempotent=self.idempotent,
             route=self.route or (),
+            validation_policy=self.validation_policy,
         )
 
     @field_validator("id")

@@ -15,12 +15,13 @@ from typing import Any, NoReturn, Protocol
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from hotplane.errors import InputRejected, Overloaded, Problem, ShuttingDown, StorageSlow
+from hotplane.errors import InputRejected, OutputRejected, Overloaded, Problem, ShuttingDown, StorageSlow
+from hotplane.execution.gating import gate, problems_of, refuse
 from hotplane.execution.sampling import decide
-from hotplane.execution.settings import ExecutionSettings
+from hotplane.execution.settings import ExecutionSettings, ValidationSettings
 from hotplane.execution.tasks import Plan
 from hotplane.execution.telling import events_of
-from hotplane.execution.validation import judge
+from hotplane.execution.validation import record
 from hotplane.identity import check_id, is_uuid7, new_id
 from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
 from hotplane.records import Event, Execution, ExecutionFailure, ExecutionStatus, now
@@ -59,14 +60,15 @@ class ExecutionStore(Protocol):
 
 
 class _Call:
-    """What belongs to one call: when it was admitted, how long it may take, and which item of a batch it is."""
+    """What belongs to one call: since when, how long, whether to be sampled, and which item of a batch it is."""
 
-    __slots__ = ("admitted", "limit", "place")
+    __slots__ = ("admitted", "limit", "place", "sample")
 
-    def __init__(self, plan: Plan, timeout_ms: int | None, place: Place | None) -> None:
+    def __init__(self, plan: Plan, timeout_ms: int | None, place: Place | None, sample: bool) -> None:
         self.admitted = perf_counter()
         self.limit = min(timeout_ms or plan.task.timeout_ms, plan.task.timeout_ms) / 1e3
         self.place = place
+        self.sample = sample
 
     @property
     def elapsed(self) -> float:
@@ -82,6 +84,7 @@ class Pipeline:
         routes: Who runs what.
         store: The records.
         settings: Limits.
+        validation: How verdicts become one; the defaults when None.
         announce: Told of events after their commit.
     """
 
@@ -92,12 +95,14 @@ class Pipeline:
         routes: Routes,
         store: ExecutionStore,
         settings: ExecutionSettings,
+        validation: ValidationSettings | None = None,
         announce: Callable[[Sequence[Event]], None],
     ) -> None:
         self._registry = registry
         self._routes = routes
         self._store = store
         self._settings = settings
+        self._validation = validation or ValidationSettings()
         self._announce = announce
         self._running: set[asyncio.Task[Any]] = set()
         self._items = 0
@@ -120,6 +125,7 @@ class Pipeline:
         id: str | None = None,
         timeout_ms: int | None = None,
         place: Place | None = None,
+        sample: bool = False,
     ) -> Execution:
         """Execute a task once and return its stored record.
 
@@ -131,15 +137,17 @@ class Pipeline:
             timeout_ms: A deadline that is shorter than the task's.
             place: The item of a batch that this is; its result is committed with the record. Batches limit
                 themselves, so that items are admitted beside the executions of others.
+            sample: Whether it is sampled whatever the samplers say.
 
         Raises:
             InputRejected: The input does not fit the schema; recorded, with the record's id.
+            OutputRejected: A validator that rejects refused the output; recorded, output and all.
             NotJson, InvalidId: The request cannot be recorded.
             Unavailable: Nothing ran: overloaded, shutting down, or no runner could take it.
             StorageSlow, StorageError, StorageUnavailable: It ran, but its record is not (yet) stored.
         """
         self._admit(place)
-        call = _Call(plan, timeout_ms, place)
+        call = _Call(plan, timeout_ms, place, sample)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         self._running.add(task)
@@ -150,7 +158,10 @@ class Pipeline:
             if problems:
                 await self._reject(plan, blank, problems, call)
             done = await self._run(plan, blank, call)
-            return await self._commit(await self._judge(plan, done, call), call)
+            stored = await self._commit(await self._judge(plan, done, call), call)
+            if stored.status is ExecutionStatus.REJECTED:
+                raise OutputRejected(plan.task.id, problems_of(stored), stored.id)
+            return stored
         finally:
             self._running.discard(task)
             self._items -= place is not None
@@ -246,19 +257,30 @@ class Pipeline:
     async def _judge(self, plan: Plan, done: Execution, call: _Call) -> Execution:
         if done.status is ExecutionStatus.INTERRUPTED:
             return done
-        left = self._left(call) - self._margin * _COMMIT_SHARE
-        limit = max(left, _MIN_JUDGEMENT_SECONDS)
+        if self._registry.chains[Validator].gates:
+            done = await self._gate(plan, done, call)
         try:
             with self._registry.lease(Sampler) as samplers:
-                decision = await decide(samplers, done, plan, limit)
+                decision = await decide(samplers, done, plan, self._judgement_limit(call), forced=call.sample)
             done = replace(done, sampling=decision)
             if not decision.sampled:
                 return done
             with self._registry.lease(Validator) as validators:
-                results, valid = await judge(validators, done, plan, limit)
+                return await record(validators, done, plan, self._judgement_limit(call), self._validation)
         except asyncio.CancelledError:
             return self._survive(done, call)
-        return replace(done, validations=results, valid=valid)
+
+    async def _gate(self, plan: Plan, done: Execution, call: _Call) -> Execution:
+        try:
+            with self._registry.lease(Validator) as validators:
+                return await gate(validators, done, plan, self._judgement_limit(call), self._validation)
+        except asyncio.CancelledError:
+            if done.status is ExecutionStatus.SUCCESS:  # an output that was to be judged does not get out unjudged
+                done = refuse(done, "It was cut short before its output was judged.")
+            return self._survive(done, call)
+
+    def _judgement_limit(self, call: _Call) -> float:
+        return max(self._left(call) - self._margin * _COMMIT_SHARE, _MIN_JUDGEMENT_SECONDS)
 
     async def _commit(self, execution: Execution, call: _Call) -> Execution:
         events = events_of(execution)

@@ -34,7 +34,12 @@ def _judged(execution: Execution) -> Event:
     payload: dict[str, Json] = {
         "valid": execution.valid,
         "results": [
-            {"validator": result.validator, "valid": result.valid, "message": result.message}
+            {
+                "validator": result.validator,
+                "valid": result.valid,
+                "message": result.message,
+                "consequence": result.consequence,
+            }
             for result in execution.validations
         ],
     }

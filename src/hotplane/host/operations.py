@@ -19,7 +19,7 @@ from hotplane.host.instances import Instances
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec, Slot, literal_metadata
 from hotplane.host.source import Source, read_source
-from hotplane.plugins import Plugin, Runner, kind_name, kind_of
+from hotplane.plugins import Plugin, Runner, WebhookHandler, kind_name, kind_of
 from hotplane.plugins.base import check_plugin_class
 from hotplane.records import PluginMetadata, PluginState
 from hotplane.registry import Offload, Registry
@@ -156,13 +156,14 @@ class Operations:
             generation=slot.generation,
             limit=self._limit(slot.spec, plugin),
             on_error=slot.spec.on_error,
+            on_fail=slot.spec.on_fail,
             stats=slot.versions.serve(plugin.version, slot.generation),
         )
         slot.lifecycle.to(PluginState.ACTIVE)
 
     def _limit(self, spec: PluginSpec, plugin: Plugin[Any]) -> float | None:
-        if spec.limit is None and isinstance(plugin, Runner):
-            return None  # a runner has the task's deadline
+        if spec.limit is None and isinstance(plugin, Runner | WebhookHandler):
+            return None  # a runner has the task's deadline, a handler its delivery's
         return spec.limit or self._settings.call_timeout_seconds
 
     # --- replacing ---------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class PluginSpec(Struct, frozen=True, kw_only=True):
     limit: float | None = None
     """Seconds for one call; None for the host's default."""
     on_error: str | None = None
+    on_fail: str | None = None
     restart: RestartSettings | None = None
     """None for the host's own."""
     source: str = "configuration"
@@ -91,6 +92,8 @@ class Slot:
         """Why it will be: an operator's wish counts for more than a file's change."""
         self.last_reload: Reload | None = None
         self.missing = False
+        self.stopped = False
+        """An operator stopped it, and nothing but an operator or new code starts it again."""
         self.blocked = False
         """It failed for want of another plugin, and is started when that one comes."""
         self.retry_at: datetime | None = None
@@ -110,6 +113,13 @@ class Slot:
         if self.cls is not None:
             return getattr(self.cls, "metadata", None)
         return literal_metadata(self.spec.found)
+
+    @property
+    def kind(self) -> str:
+        """The kind's name: of the class, else as asked for, else as found; empty while it is not known."""
+        if self.cls is not None:
+            return kind_name(kind_of(self.cls))
+        return self.spec.kind or (self.spec.found.kind if self.spec.found is not None else None) or ""
 
     @property
     def enabled(self) -> bool:
@@ -164,11 +174,10 @@ class Slot:
     def status(self, stats: StatsSnapshot, draining: int) -> PluginStatus:
         """Return what can be seen from outside."""
         cls, metadata = self.cls, self.metadata
-        found_kind = self.spec.found.kind if self.spec.found is not None else None
         return PluginStatus(
             id=self.spec.id,
             type=self.spec.type,
-            kind=kind_name(kind_of(cls)) if cls is not None else self.spec.kind or found_kind or "",
+            kind=self.kind,
             version=metadata.version if metadata else None,
             description=metadata.description if metadata else "",
             author=metadata.author if metadata else "",
@@ -184,6 +193,7 @@ class Slot:
             since=self.lifecycle.since,
             overrides=dict(self.overrides),
             on_error=self.spec.on_error,
+            on_fail=self.spec.on_fail,
             last_reload=self.last_reload,
             retry_at=self.retry_at,
             restarts=self.restarts,

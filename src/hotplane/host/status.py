@@ -107,6 +107,8 @@ class PluginStatus(Struct, frozen=True, kw_only=True):
     """What was changed through the API: wins over the file and survives a restart."""
     on_error: str | None = None
     """What a failed call counts as, where that is not the rule of its kind."""
+    on_fail: str | None = None
+    """What follows when a validator objects, where that is more than a record."""
     last_reload: Reload | None = None
     retry_at: datetime | None = None
     """When it is started again; null where nothing is planned."""

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from pydantic import BaseModel
 
 from hotplane.plugins.base import ConfigT, Plugin
-from hotplane.records import Execution, Fraction, Task
+from hotplane.records import Execution, Fraction, SamplerOutcome, Task
 from hotplane.values import Json
 
 __all__ = ["Sample", "Sampler", "SamplingContext"]
@@ -42,6 +42,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     confidence: Fraction = 1.0
     probability: Fraction | None = None
     """Probability with which such an execution is picked; a probability sampler has to give it."""
+    outcome: SamplerOutcome | None = None
+    """`THROTTLED` or `OVER_BUDGET` where that is why it is not sampled; anything else follows from `sampled`."""
     metadata: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
@@ -54,6 +56,8 @@ class Sampler(Plugin[ConfigT]):
 
     The first enabled one in chain order is the designated sampler: it votes on every execution.
     """
+    observes: bool = False
+    """Whether it keeps statistics over all executions, so that it has to see those that it is not consulted on."""
 
     def should_sample(self, execution: Execution, context: SamplingContext) -> Awaitable[Sample] | Sample:
         """Decide on `execution`.
@@ -61,3 +65,9 @@ class Sampler(Plugin[ConfigT]):
         Raising, or running out of time, counts as sampled: samplers fail open.
         """
         raise NotImplementedError
+
+    def observe(self, execution: Execution) -> None:
+        """Take note of an execution that another sampler has picked, or the caller forced, in a moment.
+
+        Called, where `observes` is set, instead of `should_sample`; an error is counted and changes nothing.
+        """

@@ -39,7 +39,10 @@ class Validator(Plugin[ConfigT]):
         """Judge `execution`.
 
         Returns:
-            The verdict. `validator`, `version`, `generation` and `duration_ms` are filled in by the host.
+            The verdict. `validator`, `version`, `generation`, `duration_ms` and `consequence` are filled in by the
+            host. Where there is nothing to judge, `valid` is None and `applies` false. A validator that is configured
+            with ``on_fail: fix`` may give a corrected `output` with a false verdict: it replaces the output, once,
+            and is judged again.
             Raising, or running out of time, makes the execution *not judged*: validators fail closed.
         """
         raise NotImplementedError

@@ -51,7 +51,18 @@ class Failure(Struct, frozen=True):
 class Link(Generic[P]):
     """One plugin in a chain."""
 
-    __slots__ = ("call", "generation", "limit", "offload", "on_error", "plugin", "plugin_id", "stats", "version")
+    __slots__ = (
+        "call",
+        "generation",
+        "limit",
+        "offload",
+        "on_error",
+        "on_fail",
+        "plugin",
+        "plugin_id",
+        "stats",
+        "version",
+    )
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class Link(Generic[P]):
         limit: float | None = None,
         generation: int = 1,
         on_error: str | None = None,
+        on_fail: str | None = None,
         offload: Offload | None = None,
     ) -> None:
         self.plugin = plugin
@@ -72,6 +84,7 @@ class Link(Generic[P]):
         self.generation = generation
         self.version = plugin.version
         self.on_error = on_error
+        self.on_fail = on_fail or "record"
         self.offload = offload if type(plugin).blocking else None
 
     async def invoke(self, *args: object, limit: float | None = None) -> Any:
@@ -137,10 +150,12 @@ class Chain(Generic[P]):
         successor: Gives the chain of the same kind that is current; needed once this one is retired.
     """
 
-    __slots__ = ("__weakref__", "_calls", "_successor", "links", "retired", "users")
+    __slots__ = ("__weakref__", "_calls", "_successor", "gates", "links", "retired", "users")
 
     def __init__(self, links: tuple[Link[P], ...], successor: Callable[[], Chain[P]] | None = None) -> None:
         self.links = links
+        self.gates = tuple(link for link in links if link.on_fail != "record")
+        """The links whose verdict has a consequence for the caller, so that they run on every execution."""
         self.users = 0
         self.retired = False
         """Whether a plugin of it has left: new runs go to the current chain."""

@@ -25,6 +25,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     generation: int
     limit: float | None
     on_error: str | None
+    on_fail: str | None
     stats: PluginStats
 
 

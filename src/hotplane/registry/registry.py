@@ -129,6 +129,7 @@ class Registry:
         generation: int = 1,
         limit: float | None = None,
         on_error: str | None = None,
+        on_fail: str | None = None,
         stats: PluginStats | None = None,
     ) -> Entry:
         """Plug `plugin` in.
@@ -142,6 +143,7 @@ class Registry:
             generation: Which loaded version of the plugin this is.
             limit: Seconds that one call may take.
             on_error: ``open`` or ``closed``, where the kind's own rule is overridden.
+            on_fail: ``reject`` or ``fix``, where a validator's objection has to have that consequence.
             stats: Counters to go on with; fresh ones by default.
 
         Raises:
@@ -162,6 +164,7 @@ class Registry:
             generation=generation,
             limit=limit,
             on_error=on_error,
+            on_fail=on_fail,
             stats=PluginStats() if stats is None else stats,
         )
         with self._writing:
@@ -278,6 +281,7 @@ class Registry:
                 limit=entry.limit,
                 generation=entry.generation,
                 on_error=entry.on_error,
+                on_fail=entry.on_fail,
                 offload=self._offload,
             )
             for entry in entries

@@ -22,7 +22,7 @@ from hotplane.api.problems import document_of, send_problem
 from hotplane.api.protocol import ANSWER
 from hotplane.api.refusals import MethodNotAllowed
 from hotplane.app import Hotplane
-from hotplane.errors import InputRejected, NotJson
+from hotplane.errors import InputRejected, NotJson, OutputRejected
 from hotplane.records import Execution, ExecutionStatus
 from hotplane.storage import ExecutionFilter, Page
 from hotplane.values import Json, checked_copy
@@ -45,6 +45,8 @@ class ExecuteBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What the output should be, where it is known: validators compare."""
     id: str | None = None
     """The execution's id; the host mints one when it is left away. A repeated id is a rerun."""
+    sample: bool = False
+    """Whether it is sampled, and so judged, whatever the samplers say; estimates do not count it for that."""
 
 
 class Execute:
@@ -67,10 +69,13 @@ class Execute:
         body = self._decode(await read_body(receive, self._limit))
         try:
             execution = await self._execute(
-                scope["path_params"]["task_id"], body.input, expected=body.expected, id=body.id
+                scope["path_params"]["task_id"], body.input, expected=body.expected, id=body.id, sample=body.sample
             )
         except InputRejected as error:
             await send_problem(send, document_of(error, scope["path"], below="/input"))
+            return
+        except OutputRejected as error:
+            await send_problem(send, document_of(error, scope["path"], below="/output"))
             return
         except NotJson as error:
             await send_problem(send, document_of(error, scope["path"], below=_offender(body)))

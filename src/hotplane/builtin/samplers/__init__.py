@@ -1,1 +1,1 @@
-"""Samplers that ship: `percentage-sampler` and `time-based-sampler`."""
+"""Samplers that ship: by rate, by time, by what an execution shows, and wrappers that keep a sampler within limits."""

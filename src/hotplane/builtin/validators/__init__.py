@@ -1,1 +1,1 @@
-"""Validators that ship: `json-schema-validator`."""
+"""Validators that ship: by schema, by rules, by the expected output, and by latency."""
