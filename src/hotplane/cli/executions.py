@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from hotplane.cli.failure import BadInput, say
-from hotplane.cli.options import SERVER, ListOutput, Output, Server
+from hotplane.cli.failure import say
+from hotplane.cli.options import SERVER, ListOutput, Output, Server, instant
 from hotplane.cli.output import Form, ListForm, show_list, show_one
 from hotplane.cli.remote import Remote, path
 from hotplane.cli.views import EXECUTION_COLUMNS, execution_fields
@@ -73,8 +72,8 @@ def list_executions(
         "status": status and status.value,
         "valid": valid and valid.value,
         "sampled": sampled,
-        "from": _instant(since, "--from"),
-        "to": _instant(until, "--to"),
+        "from": instant(since, "--from"),
+        "to": instant(until, "--to"),
         "id": id,
     }
     with Remote(server) as remote:
@@ -124,13 +123,3 @@ class Pages:
             yield from page["items"]
             if self.next_cursor is None:
                 return
-
-
-def _instant(text: str | None, option: str) -> str | None:
-    """Return an instant with its offset; one without is in local time."""
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
-    except (ValueError, OverflowError):
-        raise BadInput(f"{option} takes an instant such as 2026-01-31 or 2026-01-31T12:00:00Z, not {text!r}.") from None

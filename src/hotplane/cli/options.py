@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hotplane.cli.failure import BadInput
 from hotplane.cli.output import Form, ListForm
 
-__all__ = ["SERVER", "ConfigFile", "ListOutput", "Output", "Server", "Store"]
+__all__ = ["SERVER", "ConfigFile", "ListOutput", "Output", "Server", "Store", "instant"]
 
 SERVER = "http://127.0.0.1:3000"
 """Where a server is that nobody gave another address."""
@@ -37,3 +39,17 @@ Store = Annotated[
     str | None,
     typer.Option("--store", metavar="URL", help="Store: a path, sqlite:///file.db, or postgresql://…"),
 ]
+
+
+def instant(text: str | None, option: str) -> str | None:
+    """Return the instant of an option with its offset; one without is in local time.
+
+    Raises:
+        BadInput: It is none.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except (ValueError, OverflowError):
+        raise BadInput(f"{option} takes an instant such as 2026-01-31 or 2026-01-31T12:00:00Z, not {text!r}.") from None

@@ -10,13 +10,14 @@ from hotplane.cli.documents import mapping_of, placed, read_mapping
 from hotplane.cli.failure import ServerRefused, say
 from hotplane.cli.options import SERVER, ListOutput, Output, Server
 from hotplane.cli.output import Form, ListForm, show_list, show_one
+from hotplane.cli.quality import quality
 from hotplane.cli.remote import Remote, path
 from hotplane.cli.views import TASK_COLUMNS, task_fields
 
 __all__ = ["application"]
 
 application = typer.Typer(
-    help="List, show, make, change and delete tasks.", rich_markup_mode=None, no_args_is_help=True
+    help="List, show, make, change, judge and delete tasks.", rich_markup_mode=None, no_args_is_help=True
 )
 
 _TaskId = Annotated[str, typer.Argument(metavar="TASK", help="Id of the task.")]
@@ -36,6 +37,9 @@ def show(*, task: _TaskId, server: Server = SERVER, output: Output = Form.TABLE)
     with Remote(server) as remote:
         found = remote.get(path("tasks", task))
     show_one(found, output, task_fields(found))
+
+
+application.command()(quality)
 
 
 @application.command()
