@@ -14,6 +14,7 @@ from itertools import count
 
 from hotplane.builtin.runners.http_protocol import MaybeRefused, encode_request, read_answer, takes_gzip
 from hotplane.builtin.runners.http_settings import ANSWER_GRACE_SECONDS, HttpRunnerConfig, read_token, tls_context
+from hotplane.errors import PluginMisconfigured
 from hotplane.network import AllowedOrigins, Answer, NoAnswer, Origin, OutboundClient, OutboundFailed
 from hotplane.plugins import CURRENT_CALL, NotExecuted, PluginContext, Runner, TransportFailed
 from hotplane.records import Health, HealthStatus, PluginMetadata, Task
@@ -64,9 +65,7 @@ class HttpRunner(Runner[HttpRunnerConfig]):
             self._headers["Authorization"] = f"Bearer {token}"
             if origin.scheme == "http" and not origin.is_loopback:
                 context.log.warning("http.token-in-clear", origin=str(origin), mend="use https")
-        self._client = OutboundClient(
-            AllowedOrigins([self.config.base_url]), self.config.outbound(), tls=tls_context(self.config)
-        )
+        self._client = self._open(context)
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -115,6 +114,20 @@ class HttpRunner(Runner[HttpRunnerConfig]):
             self._counts["retries"] += 1
             await asyncio.sleep(wait)
         raise AssertionError  # `count` does not end
+
+    def _open(self, context: PluginContext) -> OutboundClient:
+        """Return a pool with the limits of this runner and the host's exceptions.
+
+        Only in the file may the worker's address be a private one; a base_url that came by the API is guarded.
+        """
+        limits, tls = self.config.outbound(), tls_context(self.config)
+        try:
+            way_out = context.http
+        except PluginMisconfigured:  # no host around it: whoever runs it by hand wrote its configuration
+            return OutboundClient(AllowedOrigins([self.config.base_url]), limits, tls=tls)
+        if not isinstance(way_out, OutboundClient):
+            raise PluginMisconfigured("The `http` runner needs the way out of a host, not another one.")
+        return way_out.derive(limits, tls=tls)
 
     async def _once(self, task: Task, input: Json, seconds: float) -> Json:
         """Send one request, within `seconds` and the little more that its answer may take."""
