@@ -137,29 +137,6 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recovery_margin: Fraction = 0.1
     """A breach ends when the failure rate, or the latency, is this share below what is allowed."""
 
-
-class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a task has to keep to; an event tells once of each breach. A limit that is null is not watched."""
-
-    accuracy_min: Fraction | None = None
-    """The least accuracy, as estimated from the designated sampler's picks."""
-    latency_max_ms: Positive | None = None
-    """The longest latency, of the percentile `latency_p`."""
-    latency_p: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.95
-    """The share of the executions that has to be as quick."""
-    significant: bool = True
-    """Whether accuracy is breached only when its whole interval is below the least; false: when the estimate is."""
-    confidence: Annotated[float, Meta(ge=0.5, le=0.9999)] = 0.95
-    """The share of intervals that hold the true accuracy."""
-    window_count: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    """The newest so many count: verdicts on picks for the accuracy, executions for the latency."""
-    window_seconds: Annotated[float, Meta(gt=0.0, le=31_622_400.0)] = 3_600.0
-    """Older ones do not count."""
-    minimum_volume: Annotated[int, Meta(ge=1, le=10_000)] = 20
-    """With fewer in the window nothing is said, neither of a breach nor of a recovery."""
-    recovery_margin: Fraction = 0.1
-    """A breach ends when the failure rate, or the latency, is this share below what is allowed."""
-
     def __post_init__(self) -> None:
         """Refuse what could never be measured."""
         if self.minimum_volume > self.window_count:
