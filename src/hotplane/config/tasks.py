@@ -1,6 +1,6 @@
 """What an operator may set about tasks and about fallback.
 
-Imports only `section`, `errors`, `identity`, `records`, `schemas` and `values`.
+Imports only `section`, `thresholds`, `errors`, `identity`, `records`, `schemas` and `values`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from hotplane.config.section import Section, wrong
+from hotplane.config.thresholds import ThresholdSettings
 from hotplane.errors import InvalidId, InvalidSchema, NotJson
 from hotplane.identity import check_id
 from hotplane.records import Task, ValidationPolicy
@@ -44,6 +45,8 @@ class TaskEntry(Section):
     """Whether running it twice does no harm, so that an attempt that may have run may be repeated elsewhere."""
     route: Annotated[tuple[str, ...] | None, Field(min_length=1, max_length=16)] = None
     """The names of the runners to try, in order. Left away: the route of the host."""
+    thresholds: ThresholdSettings | None = None
+    """What its executions have to keep to. Left away: nothing is watched."""
     validation_policy: ValidationPolicy | None = None
     """How the verdicts of its validators become one. Left away: `validation.policy`."""
 
@@ -59,6 +62,7 @@ class TaskEntry(Section):
             timeout_ms=self.timeout_ms,
             idempotent=self.idempotent,
             route=self.route or (),
+            thresholds=None if self.thresholds is None else self.thresholds.to_record(),
             validation_policy=self.validation_policy,
         )
 

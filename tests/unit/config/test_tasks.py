@@ -8,7 +8,7 @@ import pytest
 
 from hotplane.config import config_from_mapping
 from hotplane.errors import ConfigurationError, Problem
-from hotplane.records import Task
+from hotplane.records import Task, Thresholds
 
 
 def problems_of(mapping: dict[str, Any]) -> tuple[Problem, ...]:
@@ -43,11 +43,30 @@ def test_every_field_of_a_task_comes_over():
         "timeout_ms": 5,
         "idempotent": True,
         "route": ["x", "y"],
+        "validation_policy": "any",
+        "thresholds": {"accuracy_min": 0.9, "latency_max_ms": 250},
     }
     (entry,) = config_from_mapping({"tasks": [fields]}).config.tasks
-    expected: dict[str, Any] = {**fields, "route": ("x", "y")}
+    thresholds = Thresholds(accuracy_min=0.9, latency_max_ms=250)
+    expected: dict[str, Any] = {**fields, "route": ("x", "y"), "thresholds": thresholds}
     assert entry.to_task() == Task(**expected)
     assert set(fields) == set(Task.__struct_fields__)
+
+
+def test_every_threshold_comes_over():
+    """The defaults are those of the record, and no field is missing."""
+    (entry,) = config_from_mapping({"tasks": {"a": {"program": "m:f", "thresholds": {}}}}).config.tasks
+    assert entry.to_task().thresholds == Thresholds()
+    assert entry.thresholds is not None
+    assert set(type(entry.thresholds).model_fields) == set(Thresholds.__struct_fields__)
+
+
+def test_a_threshold_that_can_never_be_measured_is_refused():
+    """The minimum has to fit into the window."""
+    task = {"program": "m:f", "thresholds": {"minimum_volume": 30, "window_count": 20}}
+    (problem,) = problems_of({"tasks": {"a": task}})
+    assert problem.pointer == "/tasks/a/thresholds/minimum_volume"
+    assert "window_count" in problem.message
 
 
 def test_the_route_of_the_host_fills_in():
