@@ -13,7 +13,7 @@ from hotplane.builtin.webhooks.secrets import MASK, SecretSource, conceal, probl
 from hotplane.builtin.webhooks.urls import UrlSource, destination_of, secret_parts
 from hotplane.errors import PluginMisconfigured
 
-SECRET = "correct-horse-battery"  # noqa: S105
+SECRET = "correct-horse-battery"
 URL = f"https://hooks.example.com:8443/services/{SECRET}?token={SECRET}"
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_holds_no_secret_is_named(tmp_path: Path, content: bytes | N
     file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(PluginMisconfigured, match="`token`: .*secret'"):
+    with pytest.raises(PluginMisconfigured, match=r"`token`: .*secret'"):
         secret({"file": str(file)}).read("token")
 
 
