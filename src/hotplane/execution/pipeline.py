@@ -21,6 +21,7 @@ from hotplane.execution.sampling import decide
 from hotplane.execution.settings import ExecutionSettings, ValidationSettings
 from hotplane.execution.tasks import Plan
 from hotplane.execution.telling import events_of
+from hotplane.execution.thresholds import ThresholdWatch
 from hotplane.execution.validation import record
 from hotplane.identity import check_id, is_uuid7, new_id
 from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
@@ -62,10 +63,11 @@ class ExecutionStore(Protocol):
 class _Call:
     """What belongs to one call: since when, how long, whether to be sampled, and which item of a batch it is."""
 
-    __slots__ = ("admitted", "limit", "place", "sample")
+    __slots__ = ("admitted", "limit", "place", "sample", "task")
 
     def __init__(self, plan: Plan, timeout_ms: int | None, place: Place | None, sample: bool) -> None:
         self.admitted = perf_counter()
+        self.task = plan.task
         self.limit = min(timeout_ms or plan.task.timeout_ms, plan.task.timeout_ms) / 1e3
         self.place = place
         self.sample = sample
@@ -86,6 +88,7 @@ class Pipeline:
         settings: Limits.
         validation: How verdicts become one; the defaults when None.
         announce: Told of events after their commit.
+        thresholds: Tells which events follow from what a task has to keep to.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Pipeline:
         settings: ExecutionSettings,
         validation: ValidationSettings | None = None,
         announce: Callable[[Sequence[Event]], None],
+        thresholds: ThresholdWatch | None = None,
     ) -> None:
         self._registry = registry
         self._routes = routes
@@ -104,6 +108,7 @@ class Pipeline:
         self._settings = settings
         self._validation = validation or ValidationSettings()
         self._announce = announce
+        self._thresholds = thresholds or ThresholdWatch()
         self._running: set[asyncio.Task[Any]] = set()
         self._items = 0
         self._closing = False
@@ -283,13 +288,14 @@ class Pipeline:
         return max(self._left(call) - self._margin * _COMMIT_SHARE, _MIN_JUDGEMENT_SECONDS)
 
     async def _commit(self, execution: Execution, call: _Call) -> Execution:
-        events = events_of(execution)
+        events = events_of(execution) + self._thresholds.observe(call.task, execution)
         self.counts[execution.status] += 1
         left = max(self._left(call), self._margin * _COMMIT_SHARE)
         try:
             stored = await self._store.record(execution, events, limit=left, place=call.place)
         except TimeoutError:
             raise StorageSlow(execution.id) from None
+        self._thresholds.stored(events)
         self._announce(events)
         return stored
 
