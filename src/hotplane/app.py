@@ -18,6 +18,7 @@ from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, l
 from hotplane.errors import ConfigurationError, ShuttingDown
 from hotplane.events import Announcer
 from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
+from hotplane.execution.batch import Batches, Judging
 from hotplane.execution.quality import QualityReport, report_quality
 from hotplane.forwarding import Forwarding
 from hotplane.host import Manager, Oversight, PluginSpec, PluginStatus, Refreshed, SystemStatus
@@ -242,9 +243,18 @@ class Hotplane:
             validation=self.config.validation,
             announce=self._announcer.announce,
         )
+        self.batches = Batches(
+            store=store,
+            pipeline=self._pipeline,
+            plan=self.tasks.plan,
+            judging=Judging(self.registry, self.config.validation),
+            settings=self.config.batches,
+            announce=self._announcer.announce,
+        )
         try:
             await self._plugging.start(self._local, self._registered)
             await self._take_tasks_in(store)
+            await self.batches.start()
         except BaseException:
             await self._plugging.stop()
             raise
@@ -268,7 +278,9 @@ class Hotplane:
         self._running = False
         grace = self.config.server.shutdown_grace_seconds if grace is None else grace
         ends_at = time.monotonic() + grace
+        self.batches.halt()
         await self._pipeline.close(grace)
+        await self.batches.close()
         await self._announcer.stop(max(0.1, ends_at - time.monotonic()))
         await self._plugging.stop()
         await self._outbounds.close()

@@ -10,13 +10,22 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from hotplane.errors import InputRejected, OutputRejected, Overloaded, Problem, ShuttingDown, StorageSlow
+from hotplane.errors import (
+    HotplaneError,
+    InputRejected,
+    OutputRejected,
+    Overloaded,
+    Problem,
+    ShuttingDown,
+    StorageSlow,
+)
 from hotplane.execution.gating import gate, problems_of, refuse
+from hotplane.execution.recording import ExecutionStore, NotStored
 from hotplane.execution.sampling import decide
 from hotplane.execution.settings import ExecutionSettings, ValidationSettings
 from hotplane.execution.tasks import Plan
@@ -31,33 +40,11 @@ from hotplane.routing import Routes, Trail
 from hotplane.storage import Place
 from hotplane.values import Json, checked_copy
 
-__all__ = ["ExecutionStore", "Pipeline"]
+__all__ = ["ExecutionStore", "NotStored", "Pipeline"]
 
 _MIN_JUDGEMENT_SECONDS = 0.02
 _COMMIT_SHARE = 0.5
 """This part of the margin after the deadline is kept for the commit."""
-
-
-class ExecutionStore(Protocol):
-    """Where records go."""
-
-    async def record(
-        self, execution: Execution, events: Sequence[Event], *, limit: float | None, place: Place | None
-    ) -> Execution:
-        """Return the record, with its sequence, when it and its events are committed, together.
-
-        Raises:
-            TimeoutError: That took longer than `limit` seconds; it may still be committed.
-        """
-        ...
-
-    def record_soon(self, execution: Execution, events: Sequence[Event], *, place: Place | None) -> None:
-        """Have them committed without waiting for it."""
-        ...
-
-    async def is_minted(self, execution_id: str) -> bool:
-        """Tell whether a stored execution has this id and a host minted it."""
-        ...
 
 
 class _Call:
@@ -150,6 +137,7 @@ class Pipeline:
             NotJson, InvalidId: The request cannot be recorded.
             Unavailable: Nothing ran: overloaded, shutting down, or no runner could take it.
             StorageSlow, StorageError, StorageUnavailable: It ran, but its record is not (yet) stored.
+            NotStored: The same, of the item of a batch.
         """
         self._admit(place)
         call = _Call(plan, timeout_ms, place, sample)
@@ -290,11 +278,16 @@ class Pipeline:
     async def _commit(self, execution: Execution, call: _Call) -> Execution:
         events = events_of(execution) + self._thresholds.observe(call.task, execution)
         self.counts[execution.status] += 1
-        left = max(self._left(call), self._margin * _COMMIT_SHARE)
+        # Nobody waits for the item of a batch: it waits until it is known whether its record is stored.
+        left = None if call.place else max(self._left(call), self._margin * _COMMIT_SHARE)
         try:
             stored = await self._store.record(execution, events, limit=left, place=call.place)
         except TimeoutError:
             raise StorageSlow(execution.id) from None
+        except HotplaneError as error:
+            if call.place is None:
+                raise
+            raise NotStored(execution, events, error) from error
         self._thresholds.stored(events)
         self._announce(events)
         return stored

@@ -123,9 +123,17 @@ class Ledger:
         write = Write(rows=((batch_items, rows),), results=_rows(number, results))
         return await self._writer.write(write)
 
-    async def items(self, number: int, *, after: int, limit: int) -> tuple[StoredItem, ...]:
-        """Return items without a result, in order of position, above the position `after`."""
-        return await self._readers.run(partial(queries.open_items, number=number, after=after, limit=limit))
+    async def items(self, number: int, *, after: int, limit: int, max_bytes: int) -> tuple[StoredItem, ...]:
+        """Return items without a result, in order of position, above the position `after`.
+
+        Args:
+            number: The batch.
+            after: A position.
+            limit: How many at most.
+            max_bytes: How large their bodies may be together; one that is larger comes alone.
+        """
+        read = partial(queries.open_items, number=number, after=after, limit=limit, max_bytes=max_bytes)
+        return await self._readers.run(read)
 
     async def started(self, number: int, *, limit: int) -> tuple[StoredItem, ...]:
         """Return items that were started and have no result."""

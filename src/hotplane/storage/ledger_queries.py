@@ -6,6 +6,7 @@ As `queries`: each runs in a reader's thread and is short.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, func, not_, select
@@ -151,12 +152,21 @@ def oldest_results(connection: Connection, number: int, limit: int) -> tuple[int
     return tuple(connection.scalars(query))
 
 
-def open_items(connection: Connection, number: int, after: int, limit: int) -> tuple[StoredItem, ...]:
-    """Return items without a result, in order of position."""
+def open_items(
+    connection: Connection, number: int, after: int, limit: int, max_bytes: int
+) -> tuple[StoredItem, ...]:
+    """Return items without a result, in order of position, as many as fit into `max_bytes` and at least one."""
     columns = batch_items.c
-    query = select(columns.position, columns.body).where(columns.batch == number, columns.position > after, _open())
-    rows = connection.execute(query.order_by(columns.position).limit(limit))
-    return tuple(StoredItem(position=position, body=body) for position, body in rows)
+    wanted = (columns.batch == number, columns.position > after, _open())
+    sizes = connection.execute(
+        select(columns.position, func.length(columns.body)).where(*wanted).order_by(columns.position).limit(limit)
+    ).all()
+    if not sizes:
+        return ()
+    totals = accumulate(size for _, size in sizes)
+    last = max((row[0] for row, total in zip(sizes, totals, strict=True) if total <= max_bytes), default=sizes[0][0])
+    query = select(columns.position, columns.body).where(*wanted, columns.position <= last).order_by(columns.position)
+    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query))
 
 
 def started_items(connection: Connection, number: int, limit: int) -> tuple[StoredItem, ...]:

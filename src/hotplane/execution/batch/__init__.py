@@ -1,6 +1,7 @@
 """Many executions submitted together, kept in a ledger until the last of them has ended."""
 
 from hotplane.execution.batch.batches import Batches
+from hotplane.execution.batch.judging import Judging
 from hotplane.execution.batch.records import (
     ENDED,
     BatchCounts,
@@ -29,5 +30,6 @@ __all__ = [
     "ItemProblem",
     "ItemResult",
     "ItemVerdict",
+    "Judging",
     "NewItem",
 ]

@@ -1,9 +1,29 @@
-"""Batches and streams as the rest of the host sees them. Imports this room, `storage`, `records` and `errors`."""
+"""Batches and streams as the rest of the host sees them.
+
+Imports this room, `execution`, `storage`, `records`, `identity` and `errors`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
+from hotplane.errors import (
+    BatchEnded,
+    BatchNotEnded,
+    BatchTooLarge,
+    Conflict,
+    EmptyBatch,
+    InvalidCursor,
+    Overloaded,
+    ShuttingDown,
+    UnknownBatch,
+)
+from hotplane.execution.batch.judging import Judging
+from hotplane.execution.batch.live import LiveBatch, status_of
+from hotplane.execution.batch.options import check_options
 from hotplane.execution.batch.records import (
     BatchOptions,
     BatchState,
@@ -13,13 +33,61 @@ from hotplane.execution.batch.records import (
     ItemVerdict,
     NewItem,
 )
-from hotplane.storage import Page
+from hotplane.execution.batch.running import BatchStore, Running
+from hotplane.execution.batch.settings import BatchSettings
+from hotplane.execution.batch.stored import BatchRecord, decode_batch, encode_batch, encode_item, refusals, to_result
+from hotplane.execution.pipeline import Pipeline
+from hotplane.execution.tasks import Plan
+from hotplane.identity import new_id
+from hotplane.records import Event, ExecutionStatus, now
+from hotplane.storage import BatchFilter, Page, StoredBatch
 
 __all__ = ["Batches"]
 
 
 class Batches:
-    """The batches and streams of a host; `Hotplane.batches`."""
+    """The batches and streams of a host; `Hotplane.batches`.
+
+    Args:
+        store: Where they are kept.
+        pipeline: Runs their items.
+        plan: Finds a task; raises UnknownTask or TaskNotRunnable.
+        judging: Asks the validators.
+        settings: Limits.
+        announce: Told of events after their commit.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: BatchStore,
+        pipeline: Pipeline,
+        plan: Callable[[str], Plan],
+        judging: Judging,
+        settings: BatchSettings,
+        announce: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self.settings = settings
+        self._plan = plan
+        self._judging = judging
+        self._ledger = store.ledger
+        self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings, announce=announce)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Go on with the batches that the last host left."""
+        await self._running.start()
+
+    def halt(self) -> None:
+        """Start nothing more: what runs goes on until the pipeline closes."""
+        self._running.halt()
+
+    async def close(self) -> None:
+        """Let go of every batch; those that have not ended stay in the ledger. Called after the pipeline's close."""
+        await self._running.close()
+
+    # --- filling -----------------------------------------------------------------------------------------
 
     async def create(self, options: BatchOptions) -> BatchStatus:
         """Begin a batch that receives items; those that come run at once.
@@ -31,7 +99,18 @@ class Batches:
             ShuttingDown: The host stops.
             StorageError, StorageUnavailable: It was not stored.
         """
-        raise NotImplementedError
+        if self._running.halted:
+            raise ShuttingDown
+        check_options(options, self._plan(options.task_id).task)
+        if len(self._running.live) >= self.settings.max_running:
+            raise Overloaded("The set of batches that have not ended", self.settings.max_running, "batches.max_running")
+        if options.id is not None and await self._ledger.find(options.id) is not None:
+            raise Conflict(f"There is a batch {options.id!r} already. Give another id, or none.")
+        options = replace(options, id=options.id or new_id())
+        record = BatchRecord(options=options, created_at=now())
+        state = BatchState.RECEIVING
+        number = await self._ledger.create(options.id or "", options.task_id, state.value, encode_batch(record))
+        return self._running.open(number, record, state).status()
 
     async def add(self, batch_id: str, items: Sequence[NewItem]) -> None:
         """Store more items and return after their commit; waits while too much is stored and not done.
@@ -46,7 +125,14 @@ class Batches:
             BatchTooLarge: There are more than `batches.max_items`; none of these were stored.
             ShuttingDown, StorageError, StorageUnavailable: They were not stored.
         """
-        raise NotImplementedError
+        live = await self._unended(batch_id)
+        await self._running.spool.room(live)
+        async with live.adding:
+            self._check_open(live)
+            if live.items + len(items) > self.settings.max_items:
+                raise BatchTooLarge(self.settings.max_items, "items", "batches.max_items")
+            if items:
+                await self._store(live, items)
 
     async def seal(self, batch_id: str, *, truncated: bool = False) -> BatchStatus:
         """Say that no more items will come. Sealing twice, or a batch that has ended, does nothing.
@@ -55,17 +141,32 @@ class Batches:
             UnknownBatch: There is none.
             EmptyBatch: No item came; the batch is gone.
         """
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        if live is None or live.record.sealed or live.stopping:
+            return await self.get(batch_id)
+        async with live.adding:
+            if not live.items:
+                await self._running.forget(live)
+                raise EmptyBatch
+            live.record = replace(live.record, sealed=True, truncated=truncated)
+            if live.state is BatchState.RECEIVING:
+                live.state = BatchState.RUNNING
+            await self._running.ending.put(live)
+            live.feed.seal()
+        return live.status()
 
     async def get(self, batch_id: str) -> BatchStatus:
         """Return a batch, live or ended, or raise UnknownBatch."""
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        return live.status() if live is not None else self._status(await self._find(batch_id))
 
     async def list(
         self, *, task_id: str | None = None, state: BatchState | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[BatchStatus]:
         """Return batches and streams, newest first; raises InvalidCursor and Invalid (limit 1 to 1000)."""
-        raise NotImplementedError
+        wanted = BatchFilter(task_id=task_id, state=None if state is None else state.value)
+        page = await self._ledger.list(wanted, limit=limit, cursor=cursor)
+        return Page(tuple(map(self._status, page.items)), page.next_cursor)
 
     async def pause(self, batch_id: str) -> BatchStatus:
         """Start no more items; those that run finish. More items may still be added.
@@ -74,11 +175,17 @@ class Batches:
             UnknownBatch: There is none.
             BatchEnded: It has ended or is being cancelled.
         """
-        raise NotImplementedError
+        live = await self._unended(batch_id)
+        live.pause()
+        await self._running.ending.put(live)
+        return live.status()
 
     async def resume(self, batch_id: str) -> BatchStatus:
         """Go on after a pause, also one that a full disk caused; raises as `pause`."""
-        raise NotImplementedError
+        live = await self._unended(batch_id)
+        live.go_on()
+        await self._running.ending.put(live)
+        return live.status()
 
     async def cancel(self, batch_id: str) -> BatchStatus:
         """Cancel what runs and what waits; returns at once, `wait` tells when it is done. An ended one is left alone.
@@ -86,16 +193,23 @@ class Batches:
         Raises:
             UnknownBatch: There is none.
         """
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        if live is None:
+            return await self.get(batch_id)
+        live.stop(BatchState.CANCELLED)
+        self._running.spool.look()
+        await self._running.ending.put(live)
+        return live.status()
 
     async def delete(self, batch_id: str) -> None:
         """Forget an ended batch and its results; the records of its executions stay.
 
-        Raises:
-            UnknownBatch: There is none.
-            BatchNotEnded: It has not ended; cancel it first.
+        Raises UnknownBatch, and BatchNotEnded when it has to be cancelled first.
         """
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        if live is not None:
+            raise BatchNotEnded(batch_id, live.state.value)
+        await self._ledger.delete((await self._find(batch_id)).number)
 
     async def results(self, batch_id: str, *, after: int = 0, limit: int = 1000) -> tuple[ItemResult, ...]:
         """Return results in ledger order, above the sequence `after`; none are skipped, also while it runs.
@@ -104,7 +218,8 @@ class Batches:
             UnknownBatch: There is none.
             Invalid: The limit is not 1 to 1000.
         """
-        raise NotImplementedError
+        rows = await self._ledger.results(await self._number(batch_id), after=after, limit=limit)
+        return tuple(map(to_result, rows))
 
     async def check_cursor(self, batch_id: str, after: int) -> None:
         """Make sure that `after` is 0 or the sequence of a result of this batch.
@@ -113,11 +228,17 @@ class Batches:
             UnknownBatch: There is none.
             InvalidCursor: It belongs to another batch, or to the future.
         """
-        raise NotImplementedError
+        number = await self._number(batch_id)
+        if after and not await self._ledger.has_result(number, after):
+            raise InvalidCursor(str(after))
 
     async def changed(self, batch_id: str, seen: int, timeout: float) -> BatchStatus:
         """Return when there is a result above the sequence `seen`, the batch has ended, or `timeout` seconds passed."""
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        if live is None:
+            return await self.get(batch_id)
+        await live.change(seen, timeout)
+        return live.status()
 
     async def wait(self, batch_id: str, timeout: float | None = None) -> BatchStatus:
         """Return when the batch has ended.
@@ -126,7 +247,12 @@ class Batches:
             TimeoutError: `timeout` seconds passed first.
             ShuttingDown: The host stopped first; the next start goes on with the batch.
         """
-        raise NotImplementedError
+        live = self._running.live.get(batch_id)
+        if live is None:
+            return await self.get(batch_id)
+        async with asyncio.timeout(timeout):
+            await live.ended()
+        return live.status()
 
     async def validate_items(self, task_id: str, items: Sequence[Candidate]) -> tuple[ItemVerdict, ...]:
         """Judge outputs with the host's validators; runs no program and stores nothing.
@@ -135,4 +261,46 @@ class Batches:
             UnknownTask, TaskNotRunnable: The task cannot be used.
             NotJson: A candidate cannot be a record.
         """
-        raise NotImplementedError
+        return await self._judging.judge(self._plan(task_id), items)
+
+    # --- what several of them need -----------------------------------------------------------------------
+
+    async def _store(self, live: LiveBatch, items: Sequence[NewItem]) -> None:
+        rows = [encode_item(item) for item in items]
+        refused = refusals(items)
+        sequence = await self._ledger.append(live.number, rows, refused)
+        live.items += len(items)
+        if refused:
+            live.saw(sequence)
+            live.tally.add(ExecutionStatus.REJECTED, len(refused))
+        open_bytes = sum(len(row.body) for row, item in zip(rows, items, strict=True) if item.problem is None)
+        self._running.spool.take(live, open_bytes)
+        live.feed.grow(items[-1].position)
+        if refused and live.record.options.stop_on_first_error:
+            live.stop(BatchState.STOPPED)
+
+    def _check_open(self, live: LiveBatch) -> None:
+        if self._running.halted:
+            raise ShuttingDown
+        if live.stopping or live.record.sealed:
+            raise BatchEnded(live.id, live.state.value)
+
+    async def _unended(self, batch_id: str) -> LiveBatch:
+        live = self._running.live.get(batch_id)
+        if live is None or live.stopping:
+            raise BatchEnded(batch_id, (await self.get(batch_id)).state.value)
+        return live
+
+    async def _number(self, batch_id: str) -> int:
+        live = self._running.live.get(batch_id)
+        return live.number if live is not None else (await self._find(batch_id)).number
+
+    async def _find(self, batch_id: str) -> StoredBatch:
+        stored = await self._ledger.find(batch_id)
+        if stored is None:
+            raise UnknownBatch(batch_id)
+        return stored
+
+    def _status(self, stored: StoredBatch) -> BatchStatus:
+        live = self._running.live.get(stored.id)
+        return live.status() if live is not None else status_of(decode_batch(stored.body), BatchState(stored.state))

@@ -68,6 +68,11 @@ class Lane(Generic[T]):
         return not (self._closed or self._paused or self._held is not None)
 
     @property
+    def held(self) -> bool:
+        """Whether it waits for some time."""
+        return self._held is not None
+
+    @property
     def wants(self) -> bool:
         """Whether another worker would find something to do."""
         return self.open and len(self.workers) < self.concurrency and len(self.source) > self.fresh

@@ -1,0 +1,239 @@
+"""The batches of this host that have not ended: opened, driven to their end, taken up again after a restart.
+
+Imports the other files of this room, `pipeline`, `tasks`, `storage`, `records` and `errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from hotplane.errors import HotplaneError, ShuttingDown, TaskNotRunnable, UnknownBatch, UnknownTask
+from hotplane.execution.batch.ending import Ending
+from hotplane.execution.batch.keeping import Keeping
+from hotplane.execution.batch.live import LiveBatch
+from hotplane.execution.batch.patience import insist
+from hotplane.execution.batch.records import BatchState
+from hotplane.execution.batch.scheduler import Scheduler
+from hotplane.execution.batch.settings import BatchSettings
+from hotplane.execution.batch.spool import Spool
+from hotplane.execution.batch.stored import BatchRecord, decode_batch
+from hotplane.execution.batch.work import RecordStore, Work
+from hotplane.execution.pipeline import Pipeline
+from hotplane.execution.tasks import Plan
+from hotplane.log import get_logger
+from hotplane.records import Event
+from hotplane.storage import BatchTotals, Commits, Committed, Ledger, StoredBatch
+
+__all__ = ["BatchStore", "Running"]
+
+_log = get_logger(room="batches")
+
+
+class BatchStore(RecordStore, Protocol):
+    """The store as batches need it."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        ...
+
+    @property
+    def commits(self) -> Commits:
+        """Tells of commits."""
+        ...
+
+
+class Running:
+    """The live batches by id.
+
+    Args:
+        store: Where they are kept.
+        pipeline: Runs their items.
+        plan: Finds a task; raises UnknownTask or TaskNotRunnable.
+        settings: Limits.
+        announce: Told of events after their commit.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: BatchStore,
+        pipeline: Pipeline,
+        plan: Callable[[str], Plan],
+        settings: BatchSettings,
+        announce: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self.ledger = store.ledger
+        self.ending = Ending(self.ledger, announce)
+        self.spool = Spool(settings.max_spooled_bytes)
+        self.live: dict[str, LiveBatch] = {}
+        self._plan = plan
+        self._commits = store.commits
+        self._scheduler = Scheduler(settings.max_concurrency)
+        self._work = Work(pipeline=pipeline, plan=plan, records=store, ledger=self.ledger, relieve=self.spool.relieve)
+        self._keeping = Keeping(self.ledger, settings.keep_days)
+        self._by_number: dict[int, LiveBatch] = {}
+        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._deaf: Callable[[], None] | None = None
+        self.halted = False
+
+    async def start(self) -> None:
+        """Take up what the last host left, and begin to delete what is outdated."""
+        self._deaf = self._commits.listen(self._hear)
+        for stored in await self.ledger.unfinished():
+            await self._take_up(stored)
+        self._keeping.start()
+
+    def halt(self) -> None:
+        """Start no more items and take no more in; those that run go on."""
+        self.halted = True
+        self._scheduler.halt()
+        self.spool.close()
+
+    async def close(self) -> None:
+        """Let go of everything, once the pipeline is closed; what has not ended stays in the ledger."""
+        self.halt()
+        await self._keeping.close()
+        # What the pipeline interrupted is being counted; what waits for the store is queued there when cancelled.
+        await _end(worker for live in self.live.values() for worker in live.lane.workers)
+        await _end(self._drivers.values())
+        for live in tuple(self.live.values()):
+            with suppress(HotplaneError):  # the next start finds what could not be stored now as it was before
+                await self._lay_down(live)
+            live.leave()
+        if self._deaf is not None:
+            self._deaf()
+
+    def open(self, number: int, record: BatchRecord, state: BatchState, *, left_open: bool = False) -> LiveBatch:
+        """Make a batch live.
+
+        Args:
+            number: Its number in the ledger.
+            record: What the ledger says of it.
+            state: Where it is.
+            left_open: Whether another host had it before.
+        """
+        options = record.options
+        live = LiveBatch(number, record, state, self.ledger, guarded=partial(self._is_guarded, options.task_id))
+        live.lane = self._scheduler.open(
+            live.feed,
+            partial(self._work.run, live),
+            concurrency=options.max_concurrency,
+            priority=options.priority,
+        )
+        live.feed.wake, live.feed.finished = live.lane.wake, live.lane.close
+        if state is BatchState.PAUSED:
+            live.lane.pause()
+        self.live[live.id] = self._by_number[number] = live
+        driver = self._drivers[live.id] = asyncio.create_task(self._drive(live, left_open=left_open))
+        driver.add_done_callback(partial(self._driven, live))
+        return live
+
+    async def forget(self, live: LiveBatch) -> None:
+        """Delete a batch to which nothing came."""
+        live.lane.cancel()
+        await _end((self._drivers[live.id],))
+        self._drop(live)
+        live.leave()
+        await self.ledger.delete(live.number)
+
+    def get(self, batch_id: str) -> LiveBatch:
+        """Return a live batch, or raise UnknownBatch."""
+        try:
+            return self.live[batch_id]
+        except KeyError:
+            raise UnknownBatch(batch_id) from None
+
+    # --- driving -----------------------------------------------------------------------------------------
+
+    async def _drive(self, live: LiveBatch, *, left_open: bool) -> None:
+        if left_open:
+            await self._clear_up(live)
+        await live.lane.join()
+        await self.ending.finish(live)
+        self.spool.relieve(live, live.open_bytes)
+        self._drop(live)
+        await insist(lambda: self.ledger.purge(live.number), live.tell)
+
+    def _driven(self, live: LiveBatch, driver: asyncio.Task[None]) -> None:
+        if self._drivers.get(live.id) is driver:
+            del self._drivers[live.id]
+        error = None if driver.cancelled() else driver.exception()
+        if error is not None and not isinstance(error, ShuttingDown):
+            live.tell(f"The host failed in an unforeseen way; its log says more, a restart goes on. ({error})")
+            _log.error("a batch could not be brought to its end", batch=live.id, exc_info=error)
+
+    def _drop(self, live: LiveBatch) -> None:
+        self.live.pop(live.id, None)
+        self._by_number.pop(live.number, None)
+
+    def _is_guarded(self, task_id: str) -> bool:
+        try:
+            return not self._plan(task_id).task.idempotent
+        except (UnknownTask, TaskNotRunnable):
+            return False
+
+    def _hear(self, committed: Committed) -> None:
+        for number, sequence in committed.batches.items():
+            live = self._by_number.get(number)
+            if live is not None:
+                live.saw(sequence)
+
+    # --- after a restart ---------------------------------------------------------------------------------
+
+    async def _take_up(self, stored: StoredBatch) -> None:
+        totals = await self.ledger.totals(stored.number)
+        if not totals.items:
+            await self.ledger.delete(stored.number)
+            return
+        record = decode_batch(stored.body)
+        if not record.sealed:
+            record = replace(record, sealed=True, truncated=True)
+        state = BatchState(stored.state)
+        if state is BatchState.RECEIVING:
+            state = BatchState.RUNNING
+        live = self.open(stored.number, replace(record, items=totals.items), state, left_open=True)
+        self._count_in(live, totals)
+        _log.info("batch.taken-up", batch=live.id, items=totals.items, done=live.tally.done, state=state.value)
+
+    def _count_in(self, live: LiveBatch, totals: BatchTotals) -> None:
+        live.tally.correct(totals)
+        live.last_sequence = totals.last_sequence
+        self.spool.take(live, totals.open_bytes)
+
+    async def _clear_up(self, live: LiveBatch) -> None:
+        """Give what was started and not finished its result; then let the rest run, or be swept."""
+        await self.ending.interrupt(live)
+        totals = await insist(lambda: self.ledger.totals(live.number), live.tell)
+        live.tally.correct(totals)
+        await self.ending.put(live)
+        live.feed.grow(totals.last_position)
+        live.feed.seal()
+        if live.state is BatchState.CANCELLING:
+            live.lane.cancel()
+
+    async def _lay_down(self, live: LiveBatch) -> None:
+        """Leave a batch in the ledger for the next start."""
+        unused = await live.feed.close()
+        if unused:
+            await self.ledger.unstart(live.number, unused)
+        if live.state is not BatchState.CANCELLING and live.problem is None:
+            await self._put_once(live)
+
+    def _put_once(self, live: LiveBatch) -> Awaitable[None]:
+        return asyncio.wait_for(self.ending.put(live), 1.0)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    left = tuple(tasks)
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
