@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from hotplane.execution.sampling import decide
 from hotplane.execution.tasks import Plan
-from hotplane.execution.validation import judge, verdict
+from hotplane.execution.validation import judge
+from hotplane.execution.verdict import verdict
 from hotplane.identity import new_id
 from hotplane.plugins import Sample, Sampler, SamplingContext, ValidationContext, Validator
 from hotplane.records import (

@@ -36,14 +36,23 @@ class Rule(Config):
 class ExpressionConfig(Config):
     """What `expression-validator` asks."""
 
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
-    """All of them have to be true."""
+    rules: Annotated[tuple[Rule, ...], Field(max_length=100)]
+    """All of them have to be true; at least one."""
     successful_only: bool = True
     """Whether executions without an output are left out; otherwise their `output` is null."""
     max_items: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Items, at all depths, that the values which a rule uses may have; with more of them it is not judged."""
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
     """Turns that loops inside one another may take; with more of them it is not judged."""
+
+
+    @field_validator("rules")
+    @classmethod
+    def _some(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        # As `min_length` it would be reported beside every rule that cannot be read, too.
+        if not rules:
+            raise ValueError("there is no rule; write at least one")
+        return rules
 
 
 class _Ready(Struct, frozen=True):

@@ -19,6 +19,8 @@ __all__ = ["MAX_CHARACTERS", "MAX_LOOPS", "VARIABLES", "Compiled", "Undecided", 
 
 VARIABLES = frozenset({"input", "output", "expected", "status", "latency_ms", "task"})
 """What a rule may use."""
+_TYPES = frozenset({"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"})
+"""Names of types, to compare with what `type(…)` gives."""
 MAX_CHARACTERS = 4_096
 """Characters of an expression."""
 MAX_LOOPS = 8
@@ -57,7 +59,7 @@ def compiled(expression: str) -> Compiled:
     except ValueError as error:
         raise ValueError(f"it is not a CEL expression: {_first_line(error)}") from None
     uses = frozenset(program.variables())
-    for name in sorted(uses - VARIABLES - loop_variables(expression)):
+    for name in sorted(uses - VARIABLES - _TYPES - loop_variables(expression)):
         hint = did_you_mean(name, VARIABLES) or f"; there are {', '.join(sorted(VARIABLES))}"
         raise ValueError(f"there is no variable `{name[:100]}`{hint}")
     if loop_count(expression) > MAX_LOOPS:
