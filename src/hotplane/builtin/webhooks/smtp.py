@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hotplane.builtin.webhooks.email_settings import EmailConfig
 from hotplane.builtin.webhooks.secrets import conceal
@@ -91,8 +91,9 @@ async def conversation(
         secrets = () if password is None else (password,)
         raise MailRefused(config.server, conceal(reason, secrets)[:_SHOWN].rstrip("."), field) from None
     finally:
-        if isinstance(client.transport, asyncio.WriteTransport):
-            client.transport.abort()
+        if client.transport is not None:
+            # Closing a TLS connection waits for the other side, which may be why this ends.
+            cast("asyncio.WriteTransport", client.transport).abort()
         client.close()
 
 

@@ -299,7 +299,7 @@ class Refuses(asyncio.Protocol):
 @pytest.mark.parametrize(
     ("line", "stays", "reason"),
     [
-        (b"554 No service for you\r\n", False, "it answers 554 No service for you"),
+        (f"554 No service for {PASSWORD}\r\n".encode(), False, "it answers 554 No service for ********"),
         (b"", False, "it closed the connection"),
         (b"", True, "it did not answer in time"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", False, "mail server"),
