@@ -11,12 +11,12 @@ from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
-from sqlalchemy import Executable, delete, update
+from sqlalchemy import Executable, Update, delete, update
 
 from hotplane.records import Event
 from hotplane.storage import ledger_queries as queries
 from hotplane.storage.filters import Page, check_limit, decode_cursor
-from hotplane.storage.ledger_queries import BatchFilter, BatchTotals, StoredBatch, StoredItem, StoredResult
+from hotplane.storage.ledger_queries import DELETED, BatchFilter, BatchTotals, StoredBatch, StoredItem, StoredResult
 from hotplane.storage.readers import Readers
 from hotplane.storage.tables import batch_items, batch_results, batch_starts, batches, microseconds
 from hotplane.storage.writer import Writer
@@ -62,8 +62,8 @@ class Ledger:
         return await self._writer.write(Write(numbered=((batches, (id, task_id, state, None, body)),)))
 
     async def put(self, number: int, state: str, body: bytes) -> None:
-        """Replace what is stored of a batch."""
-        await self._execute(_change(number, state=state, body=body))
+        """Replace what is stored of a batch; one that has ended stays as it is."""
+        await self._execute(_change(number, state=state, body=body).where(batches.c.finished_at.is_(None)))
 
     async def finish(self, number: int, state: str, body: bytes, finished_at: datetime, event: Event) -> None:
         """Store how a batch ended, and its event, in one commit."""
@@ -89,7 +89,7 @@ class Ledger:
         return await self._readers.run(queries.unfinished)
 
     async def expired(self, before: datetime) -> tuple[int, ...]:
-        """Return the numbers of some batches that ended before an instant."""
+        """Return the numbers of some batches that ended before an instant, or whose deletion was cut short."""
         return await self._readers.run(partial(queries.expired, before=microseconds(before)))
 
     async def spent(self) -> tuple[int, ...]:
@@ -104,16 +104,12 @@ class Ledger:
         await self._execute(delete(batch_starts).where(batch_starts.c.batch == number))
 
     async def delete(self, number: int) -> None:
-        """Delete a batch and its results: first itself, in one commit, then what belongs to it."""
-        await self._execute(delete(batches).where(batches.c.number == number))
+        """Delete a batch and its results, in several commits; from the first one on it cannot be found any more."""
+        await self._execute(_change(number, state=DELETED, finished_at=0))
         await self.purge(number)
         while sequences := await self._readers.run(partial(queries.oldest_results, number=number, limit=_CHUNK)):
             columns = batch_results.c
             await self._execute(delete(batch_results).where(columns.batch == number, columns.sequence <= sequences[-1]))
-
-    async def orphans(self) -> tuple[int, ...]:
-        """Return the numbers of some batches whose rows outlived them because the process ended in `delete`."""
-        return await self._readers.run(queries.orphans)
 
     # --- items -------------------------------------------------------------------------------------------
 
@@ -176,7 +172,7 @@ class Ledger:
         await self._writer.write(Write(statements=statements))
 
 
-def _change(number: int, **values: str | bytes | int) -> Executable:
+def _change(number: int, **values: str | bytes | int) -> Update:
     return update(batches).where(batches.c.number == number).values(**values)
 
 

@@ -15,6 +15,7 @@ from hotplane.storage.filters import Page, encode_cursor
 from hotplane.storage.tables import batch_items, batch_results, batch_starts, batches, executions
 
 __all__ = [
+    "DELETED",
     "BatchFilter",
     "BatchTotals",
     "StoredBatch",
@@ -28,13 +29,15 @@ __all__ = [
     "oldest_items",
     "oldest_results",
     "open_items",
-    "orphans",
     "results",
     "spent",
     "started_items",
     "totals",
     "unfinished",
 ]
+
+DELETED = "deleted"
+"""The state of a batch whose rows are being deleted; nobody sees it."""
 
 _SOME = 100
 """Batches that one look for outdated ones returns."""
@@ -92,13 +95,13 @@ class BatchTotals(Struct, frozen=True, kw_only=True):
 
 def find(connection: Connection, id: str) -> StoredBatch | None:
     """Return the batch with this id."""
-    row = connection.execute(_batches().where(batches.c.id == id)).first()
+    row = connection.execute(_batches().where(batches.c.id == id, batches.c.state != DELETED)).first()
     return None if row is None else _batch(row)
 
 
 def list_batches(connection: Connection, wanted: BatchFilter, limit: int, before: int | None) -> Page[StoredBatch]:
     """Return the newest batches that `wanted` describes, below the number `before`."""
-    query = _batches().order_by(batches.c.number.desc()).limit(limit + 1)
+    query = _batches().where(batches.c.state != DELETED).order_by(batches.c.number.desc()).limit(limit + 1)
     if wanted.task_id is not None:
         query = query.where(batches.c.task_id == wanted.task_id)
     if wanted.state is not None:
@@ -129,15 +132,6 @@ def spent(connection: Connection) -> tuple[int, ...]:
     return tuple(connection.scalars(query))
 
 
-def orphans(connection: Connection) -> tuple[int, ...]:
-    """Return the numbers under which there are items or results, and no batch."""
-    found: set[int] = set()
-    for table in (batch_items, batch_results):
-        gone = not_(exists().where(batches.c.number == table.c.batch))
-        found.update(connection.scalars(select(table.c.batch).where(gone).distinct().limit(_SOME)))
-    return tuple(sorted(found))
-
-
 def oldest_items(connection: Connection, number: int, limit: int) -> tuple[int, ...]:
     """Return the first positions of a batch."""
     columns = batch_items.c
@@ -152,9 +146,7 @@ def oldest_results(connection: Connection, number: int, limit: int) -> tuple[int
     return tuple(connection.scalars(query))
 
 
-def open_items(
-    connection: Connection, number: int, after: int, limit: int, max_bytes: int
-) -> tuple[StoredItem, ...]:
+def open_items(connection: Connection, number: int, after: int, limit: int, max_bytes: int) -> tuple[StoredItem, ...]:
     """Return items without a result, in order of position, as many as fit into `max_bytes` and at least one."""
     columns = batch_items.c
     wanted = (columns.batch == number, columns.position > after, _open())

@@ -13,14 +13,13 @@ from msgspec.structs import replace
 from hotplane.errors import (
     BatchEnded,
     BatchNotEnded,
-    BatchTooLarge,
     Conflict,
-    EmptyBatch,
     InvalidCursor,
     Overloaded,
     ShuttingDown,
     UnknownBatch,
 )
+from hotplane.execution.batch.filling import Filling
 from hotplane.execution.batch.judging import Judging
 from hotplane.execution.batch.live import LiveBatch, status_of
 from hotplane.execution.batch.options import check_options
@@ -35,11 +34,11 @@ from hotplane.execution.batch.records import (
 )
 from hotplane.execution.batch.running import BatchStore, Running
 from hotplane.execution.batch.settings import BatchSettings
-from hotplane.execution.batch.stored import BatchRecord, decode_batch, encode_batch, encode_item, refusals, to_result
+from hotplane.execution.batch.stored import decode_batch, to_result
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
 from hotplane.identity import new_id
-from hotplane.records import Event, ExecutionStatus, now
+from hotplane.records import Event
 from hotplane.storage import BatchFilter, Page, StoredBatch
 
 __all__ = ["Batches"]
@@ -72,6 +71,7 @@ class Batches:
         self._judging = judging
         self._ledger = store.ledger
         self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings, announce=announce)
+        self._filling = Filling(self._running, settings.max_items)
 
     # --- life --------------------------------------------------------------------------------------------
 
@@ -106,11 +106,7 @@ class Batches:
             raise Overloaded("The set of batches that have not ended", self.settings.max_running, "batches.max_running")
         if options.id is not None and await self._ledger.find(options.id) is not None:
             raise Conflict(f"There is a batch {options.id!r} already. Give another id, or none.")
-        options = replace(options, id=options.id or new_id())
-        record = BatchRecord(options=options, created_at=now())
-        state = BatchState.RECEIVING
-        number = await self._ledger.create(options.id or "", options.task_id, state.value, encode_batch(record))
-        return self._running.open(number, record, state).status()
+        return (await self._filling.create(replace(options, id=options.id or new_id()))).status()
 
     async def add(self, batch_id: str, items: Sequence[NewItem]) -> None:
         """Store more items and return after their commit; waits while too much is stored and not done.
@@ -126,13 +122,7 @@ class Batches:
             ShuttingDown, StorageError, StorageUnavailable: They were not stored.
         """
         live = await self._unended(batch_id)
-        await self._running.spool.room(live)
-        async with live.adding:
-            self._check_open(live)
-            if live.items + len(items) > self.settings.max_items:
-                raise BatchTooLarge(self.settings.max_items, "items", "batches.max_items")
-            if items:
-                await self._store(live, items)
+        await self._filling.add(live, items)
 
     async def seal(self, batch_id: str, *, truncated: bool = False) -> BatchStatus:
         """Say that no more items will come. Sealing twice, or a batch that has ended, does nothing.
@@ -144,15 +134,7 @@ class Batches:
         live = self._running.live.get(batch_id)
         if live is None or live.record.sealed or live.stopping:
             return await self.get(batch_id)
-        async with live.adding:
-            if not live.items:
-                await self._running.forget(live)
-                raise EmptyBatch
-            live.record = replace(live.record, sealed=True, truncated=truncated)
-            if live.state is BatchState.RECEIVING:
-                live.state = BatchState.RUNNING
-            await self._running.ending.put(live)
-            live.feed.seal()
+        await self._filling.seal(live, truncated=truncated)
         return live.status()
 
     async def get(self, batch_id: str) -> BatchStatus:
@@ -264,26 +246,6 @@ class Batches:
         return await self._judging.judge(self._plan(task_id), items)
 
     # --- what several of them need -----------------------------------------------------------------------
-
-    async def _store(self, live: LiveBatch, items: Sequence[NewItem]) -> None:
-        rows = [encode_item(item) for item in items]
-        refused = refusals(items)
-        sequence = await self._ledger.append(live.number, rows, refused)
-        live.items += len(items)
-        if refused:
-            live.saw(sequence)
-            live.tally.add(ExecutionStatus.REJECTED, len(refused))
-        open_bytes = sum(len(row.body) for row, item in zip(rows, items, strict=True) if item.problem is None)
-        self._running.spool.take(live, open_bytes)
-        live.feed.grow(items[-1].position)
-        if refused and live.record.options.stop_on_first_error:
-            live.stop(BatchState.STOPPED)
-
-    def _check_open(self, live: LiveBatch) -> None:
-        if self._running.halted:
-            raise ShuttingDown
-        if live.stopping or live.record.sealed:
-            raise BatchEnded(live.id, live.state.value)
 
     async def _unended(self, batch_id: str) -> LiveBatch:
         live = self._running.live.get(batch_id)

@@ -45,7 +45,7 @@ class Keeping:
         while numbers := await self._ledger.spent():
             for number in numbers:
                 await self._ledger.purge(number)
-        while numbers := (*await self._ledger.orphans(), *await self._ledger.expired(now() - self._days)):
+        while numbers := await self._ledger.expired(now() - self._days):
             for number in numbers:
                 await self._ledger.delete(number)
 

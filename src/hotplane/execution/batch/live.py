@@ -68,6 +68,8 @@ class LiveBatch:
 
     def status(self) -> BatchStatus:
         """Return how it is."""
+        if self._ended.done():
+            return status_of(self.record, self.state)
         rate = self.tally.rate()
         status = status_of(self.record, self.state)
         known = self.state is BatchState.RUNNING and rate

@@ -17,7 +17,6 @@ from hotplane.errors import (
     ShuttingDown,
     StorageError,
     StorageFull,
-    StorageSlow,
     TaskNotRunnable,
     Unavailable,
     UnknownTask,
@@ -113,7 +112,7 @@ class Work:
             execution = await self._execute(plan, live, item)
         except NotStored as unstored:
             await self._store_later(live, item, unstored)
-        except (ShuttingDown, StorageSlow):
+        except ShuttingDown:
             live.feed.give_back(item)
         except Unavailable as error:
             self._postpone(live, item, error)
