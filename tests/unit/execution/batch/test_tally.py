@@ -1,0 +1,55 @@
+"""Counting results."""
+
+from __future__ import annotations
+
+from hotplane.execution.batch.records import BatchCounts
+from hotplane.execution.batch.tally import Tally
+from hotplane.records import ExecutionStatus
+from hotplane.storage import BatchTotals
+
+
+def test_statuses_and_verdicts_are_counted():
+    """Each result adds to its status, and to what was sampled and judged."""
+    tally = Tally(lambda: 0.0)
+    tally.add(ExecutionStatus.SUCCESS, sampled=True, valid=True)
+    tally.add(ExecutionStatus.SUCCESS, sampled=True, valid=False)
+    tally.add(ExecutionStatus.TIMEOUT)
+    tally.add(ExecutionStatus.CANCELLED, 5)
+    assert tally.counts() == BatchCounts(succeeded=2, timed_out=1, cancelled=5, sampled=2, valid=1, invalid=1)
+    assert tally.done == tally.counts().done == 8
+
+
+def test_the_ledger_has_the_last_word():
+    """What was counted before is replaced."""
+    tally = Tally(lambda: 0.0)
+    tally.add(ExecutionStatus.ERROR)
+    totals = BatchTotals(
+        items=9,
+        last_position=9,
+        open_bytes=0,
+        by_status={"success": 7, "rejected": 2},
+        sampled=3,
+        valid=2,
+        invalid=0,
+        last_sequence=40,
+    )
+    tally.correct(totals)
+    assert tally.counts() == BatchCounts(succeeded=7, rejected=2, sampled=3, valid=2)
+    assert tally.done == 9
+
+
+def test_the_rate_is_that_of_the_last_seconds():
+    """An hour of pause does not make the batch look slow once it runs again for some seconds."""
+    now = 0.0
+    tally = Tally(lambda: now)
+    assert tally.rate() is None
+    for _ in range(100):
+        now += 0.1
+        tally.add(ExecutionStatus.SUCCESS)
+    now += 3600
+    for _ in range(400):
+        now += 0.1
+        tally.add(ExecutionStatus.SUCCESS)
+    rate = tally.rate()
+    assert rate is not None
+    assert 9 < rate < 11
