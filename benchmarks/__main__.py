@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "breaker": {"rounds": 5},
     "route": {"rounds": 5},
     "plugins": {"rounds": 9},
+    "judgement": {"rounds": 5},
     "reload": {"rounds": 15},
     "idle": {"seconds": 3.0},
     "valkyrie": {"rounds": 3, "seconds": 0.5},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -38,10 +39,12 @@ class PercentageSampler(Sampler[PercentageConfig]):
     def should_sample(self, execution: Execution, context: SamplingContext) -> Sample:
         """Decide by the task's sampling rate, or by the configured one where the task has none."""
         del execution
-        own = context.rate is None
         rate = self.config.sampling_rate if context.rate is None else context.rate
-        return Sample(
-            sampled=sampled_at(context.point, rate),
-            reason=f"{'the sampler' if own else 'the task'}'s rate is {rate:g}",
-            probability=rate,
-        )
+        return _answer(sampled_at(context.point, rate), rate, context.rate is None)
+
+
+@lru_cache(maxsize=1_024)
+def _answer(sampled: bool, rate: float, own: bool) -> Sample:
+    """Return the answer; it is the same for every execution at a rate, and making it takes longer than deciding."""
+    reason = f"{'the sampler' if own else 'the task'}'s rate is {rate:g}"
+    return Sample(sampled=sampled, reason=reason, probability=rate)
