@@ -90,6 +90,7 @@ def task_fields(task: Record) -> Fields:
         ("timeout", f"{task.get('timeout_ms')} ms"),
         ("idempotent", task.get("idempotent")),
         ("route", " → ".join(cast("Sequence[str]", task.get("route") or ()))),
+        ("thresholds", ", ".join(f"{name} {value}" for name, value in _part(task, "thresholds").items())),
         ("input schema", _as_json(task.get("input_schema"))),
         ("output schema", _as_json(task.get("output_schema"))),
     ]

@@ -110,3 +110,16 @@ async def test_reports_fit_their_description(edge: Any) -> None:
     for task in ("echo", "boom"):
         report = await quality(edge, task, bucket="hour")
         jsonschema_rs.validate({**schema, "components": document["components"]}, report)
+
+
+async def test_thresholds_are_part_of_a_task(edge: Any) -> None:
+    """They are taken and shown; what could never be measured is refused where it stands."""
+    task = {"id": "watched", "program": "edge_programs:echo", "thresholds": {"accuracy_min": 0.9}}
+    made = await edge.client.post("/api/tasks", json=task)
+    assert made.status_code == 201, made.text
+    assert made.json()["thresholds"]["accuracy_min"] == 0.9
+    assert made.json()["thresholds"]["window_count"] == 1000
+    task["thresholds"] = {"window_count": 10, "minimum_volume": 20}
+    refused = await edge.client.put("/api/tasks/watched", json=task)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/thresholds")
+    assert "minimum_volume" in refused.json()["detail"]
