@@ -12,6 +12,7 @@ import msgspec
 from pydantic import ConfigDict, Field
 from typing_extensions import TypeVar
 
+from hotplane.builtin.webhooks.choosing import ChosenEvents, narrow
 from hotplane.builtin.webhooks.http_settings import Timeout
 from hotplane.builtin.webhooks.posting import post
 from hotplane.builtin.webhooks.secrets import problems_of
@@ -38,6 +39,8 @@ class ChatConfig(Config):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    events: ChosenEvents = ("*",)
+    """Event types that it takes, and groups of them such as `plugin.*`."""
     timeout_seconds: Timeout = 15.0
     """Time for a request and its answer."""
     templates: TemplateTexts = Field(default_factory=dict)
@@ -58,6 +61,7 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
 
     def __init__(self, config: ChatConfigT | None = None) -> None:
         super().__init__(config)
+        narrow(self, self.config.events)
         self._templates = Templates(self.config.templates, escape=self.escape)
         self._context: PluginContext | None = None
         self._url = ""

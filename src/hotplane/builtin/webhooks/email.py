@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hotplane.builtin.webhooks.choosing import narrow
 from hotplane.builtin.webhooks.email_settings import EmailConfig
 from hotplane.builtin.webhooks.mail import mail_of
 from hotplane.builtin.webhooks.smtp import MailRefused, conversation, require_library
@@ -49,6 +50,7 @@ class EmailWebhookHandler(WebhookHandler[EmailConfig]):
 
     def __init__(self, config: EmailConfig | None = None) -> None:
         super().__init__(config)
+        narrow(self, self.config.events)
         self._texts = Templates(self.config.templates)
         self._subjects = Templates(self.config.subjects)
         self._context: PluginContext | None = None

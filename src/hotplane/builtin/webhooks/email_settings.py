@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from hotplane.builtin.webhooks.choosing import ChosenEvents
 from hotplane.builtin.webhooks.secrets import SecretSource
 from hotplane.builtin.webhooks.templates import TemplateTexts
 from hotplane.plugins import Config
@@ -62,6 +63,8 @@ class EmailConfig(Config):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    events: ChosenEvents = ("*",)
+    """Event types that it takes, and groups of them such as `plugin.*`."""
     host: Host
     """The mail server, by name where its certificate is to be verified."""
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from hotplane.builtin.webhooks.choosing import ChosenEvents, narrow
 from hotplane.builtin.webhooks.rotation import RotatedFile
 from hotplane.errors import PluginMisconfigured, Problem
 from hotplane.events.envelope import cloudevent, standard_body
@@ -22,6 +23,8 @@ class FileConfig(Config):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    events: ChosenEvents = ("*",)
+    """Event types that it takes, and groups of them such as `plugin.*`."""
     directory: Path
     """The folder, by its absolute path; it must exist."""
     file_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")] = "events.jsonl"
@@ -63,6 +66,7 @@ class FileWebhookHandler(WebhookHandler[FileConfig]):
     def __init__(self, config: FileConfig | None = None) -> None:
         super().__init__(config)
         settings = self.config
+        narrow(self, settings.events)
         self._file = RotatedFile(settings.path, max_bytes=settings.max_bytes, keep=settings.keep, fsync=settings.fsync)
 
     def start(self, context: PluginContext) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
+from hotplane.builtin.webhooks.choosing import narrow
 from hotplane.builtin.webhooks.http_settings import HttpWebhookConfig
 from hotplane.builtin.webhooks.keys import SigningKey
 from hotplane.builtin.webhooks.posting import post
@@ -50,6 +51,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
 
     def __init__(self, config: HttpWebhookConfig | None = None) -> None:
         super().__init__(config)
+        narrow(self, self.config.events)
         self._ready: _Ready | None = None
 
     def start(self, context: PluginContext) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from hotplane.builtin.webhooks.choosing import ChosenEvents
 from hotplane.builtin.webhooks.keys import InvalidKey, SigningKey, signing_key
 from hotplane.builtin.webhooks.secrets import SecretSource
 from hotplane.builtin.webhooks.urls import UrlSource
@@ -61,6 +62,8 @@ class HttpWebhookConfig(Config):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    events: ChosenEvents = ("*",)
+    """Event types that it takes, and groups of them such as `plugin.*`."""
     url: UrlSource
     """Where to post; only scheme, host and port are ever shown."""
     secrets: Annotated[tuple[KeySource, ...], Field(min_length=1, max_length=5)]
