@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from hotplane.builtin.runners.local import LocalRunner
 from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, load_config
 from hotplane.errors import ConfigurationError, ShuttingDown
-from hotplane.events import Announcer
+from hotplane.events import DeliverySettings, Happenings, Outbox
 from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
 from hotplane.execution.batch import Batches, Judging
 from hotplane.execution.quality import QualityReport, report_quality
@@ -83,6 +83,9 @@ class Hotplane:
         self._primary = route_of(self.config)[0]
         self._store: Store | None = None
         self._registered: list[PluginSpec] = []
+        self._deliveries: dict[str, DeliverySettings] = {
+            entry.name: entry.delivery for _, entry in self.config.plugins.entries() if entry.delivery is not None
+        }
         # What operators wrote, in the file or in the program around this host, never what came by the API.
         self._written = written_configurations(self.config)
         self._outbounds = Outbounds(self.config.network)
@@ -124,6 +127,7 @@ class Hotplane:
         priority: int | None = None,
         configuration: Mapping[str, Json] | None = None,
         required: bool = False,
+        delivery: DeliverySettings | None = None,
     ) -> None:
         """Have a plugin loaded when the host starts; for a running host see `load`.
 
@@ -134,6 +138,7 @@ class Hotplane:
             priority: Higher runs earlier; its class's own by default.
             configuration: For a class; an instance brings its own.
             required: Whether the host must not start without it.
+            delivery: How events are delivered to it, if it is a webhook handler; as configured for all by default.
         """
         cls, instance = (plugin, None) if isinstance(plugin, type) else (type(plugin), plugin)
         name = cls.metadata.name
@@ -149,6 +154,8 @@ class Hotplane:
             instance=instance,
         )
         self._registered.append(spec)
+        if delivery is not None:
+            self._deliveries[spec.id] = delivery
         self._written[spec.id] = spec.configuration if instance is None else instance.config.model_dump()
 
     @overload
@@ -205,7 +212,7 @@ class Hotplane:
         self._log.info("host.started", version=__version__, store=self.store.url, tasks=len(self.tasks.list()))
 
     async def _assemble(self, store: Store) -> None:
-        self._announcer = Announcer(self.registry, log=self._log)
+        self._happenings = Happenings(store, self._describe, self._log)
         self._plugging = Plugging(
             self.config,
             str(self._loaded.file or "the configuration"),
@@ -215,9 +222,19 @@ class Hotplane:
             offload=self._plugin_threads.call,
             clock=SystemClock(),
             log=self._log,
+            on_news=self._happenings.on_plugin,
         )
         self.plugins: Manager = self._plugging.manager
         self.oversight: Oversight = self._plugging.oversight
+        self.outbox = Outbox(
+            store=store,
+            table=self.plugins,
+            registry=self.registry,
+            settings=self.config.events,
+            own=self._deliveries,
+            clock=SystemClock(),
+            log=self._log,
+        )
         forwarding = Forwarding(
             self.config,
             registry=self.registry,
@@ -225,6 +242,7 @@ class Hotplane:
             local=self._local,
             offload=self._plugin_threads.call,
             log=self._log,
+            on_change=self._happenings.on_fallback,
         )
         self.routes = forwarding.routes
         self.tasks = TaskTable(
@@ -233,7 +251,6 @@ class Hotplane:
             check_route=forwarding.check_route,
             store=store,
             file=str(self._loaded.file or "the configuration"),
-            announce=self._announcer.announce,
         )
         self._pipeline = Pipeline(
             registry=self.registry,
@@ -241,7 +258,6 @@ class Hotplane:
             store=store,
             settings=ExecutionSettings(max_in_flight=self.config.server.max_in_flight),
             validation=self.config.validation,
-            announce=self._announcer.announce,
         )
         self.batches = Batches(
             store=store,
@@ -249,7 +265,6 @@ class Hotplane:
             plan=self.tasks.plan,
             judging=Judging(self.registry, self.config.validation),
             settings=self.config.batches,
-            announce=self._announcer.announce,
         )
         try:
             await self._plugging.start(self._local, self._registered)
@@ -257,8 +272,9 @@ class Hotplane:
             await self.batches.start()
         except BaseException:
             await self._plugging.stop()
+            await self._happenings.stop(1.0)
             raise
-        self._announcer.start()
+        self.outbox.start()
 
     async def _take_tasks_in(self, store: Store) -> None:
         declared = [entry.to_task() for entry in self.config.tasks]
@@ -281,8 +297,9 @@ class Hotplane:
         self.batches.halt()
         await self._pipeline.close(grace)
         await self.batches.close()
-        await self._announcer.stop(max(0.1, ends_at - time.monotonic()))
+        await self.outbox.stop(max(0.1, ends_at - time.monotonic()))
         await self._plugging.stop()
+        await self._happenings.stop(1.0)
         await self._outbounds.close()
         self._programs.close()
         self._plugin_threads.close()
@@ -423,9 +440,12 @@ class Hotplane:
             "stuck_tasks": self._programs.stuck_tasks,
             "plugins": dict(states),
             "tasks": len(self.tasks.list()),
-            "events_not_announced": self._announcer.dropped,
+            "deliveries_held": self.outbox.held,
             "store": {"url": self.store.url, "waiting": self.store.depth},
         }
+
+    def _describe(self, plugin_id: str) -> PluginStatus:
+        return self.plugins.get(plugin_id)
 
     # --- what the rooms are given ------------------------------------------------------------------------
 

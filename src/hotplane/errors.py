@@ -5,16 +5,16 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
 
     HotplaneError
     ├── NotFound
-    │   ├── UnknownTask, UnknownPlugin, UnknownExecution, UnknownBatch
+    │   ├── UnknownTask, UnknownPlugin, UnknownExecution, UnknownDelivery, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
-    │   ├── NoFallback, BatchEnded, BatchNotEnded
+    │   ├── NoFallback, DeliveryUnderWay, BatchEnded, BatchNotEnded
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
     │   ├── InputRejected, OutputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
     ├── Unavailable
-    │   ├── TooManyStuckThreads, Overloaded, ShuttingDown, TaskNotRunnable,
+    │   ├── TooManyStuckThreads, HandlerNotServing, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
@@ -41,9 +41,11 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "DeclaredInFile",
+    "DeliveryUnderWay",
     "DuplicatePlugin",
     "DuplicateTask",
     "EmptyBatch",
+    "HandlerNotServing",
     "HotplaneError",
     "IllegalTransition",
     "InputRejected",
@@ -88,6 +90,7 @@ __all__ = [
     "TooManyStuckThreads",
     "Unavailable",
     "UnknownBatch",
+    "UnknownDelivery",
     "UnknownExecution",
     "UnknownPlugin",
     "UnknownTask",
@@ -177,6 +180,17 @@ class UnknownBatch(NotFound):
 
     def __init__(self, batch_id: str) -> None:
         self.batch_id = batch_id
+        super().__init__()
+
+
+class UnknownDelivery(NotFound):
+    """There is no delivery of event {sequence} to {handler!r}. `hotplane webhooks deliveries {handler}` shows the newest ones."""
+
+    code = "unknown-delivery"
+
+    def __init__(self, handler: str, sequence: int) -> None:
+        self.handler = handler
+        self.sequence = sequence
         super().__init__()
 
 
@@ -284,6 +298,17 @@ class BatchNotEnded(Conflict):
     def __init__(self, batch_id: str, state: str) -> None:
         self.batch_id = batch_id
         self.state = state
+        super().__init__()
+
+
+class DeliveryUnderWay(Conflict):
+    """The event {sequence} is being delivered to {handler!r} right now. Look at the delivery again in a moment."""
+
+    code = "delivery-under-way"
+
+    def __init__(self, handler: str, sequence: int) -> None:
+        self.handler = handler
+        self.sequence = sequence
         super().__init__()
 
 
@@ -492,6 +517,17 @@ class Unavailable(HotplaneError):
     code = "unavailable"
     retry_after: float | None = None
     """Seconds after which another try makes sense."""
+
+
+class HandlerNotServing(Unavailable):
+    """The webhook handler {handler!r} cannot be called: {reason}. `hotplane plugins show {handler}` tells its state."""
+
+    code = "handler-not-serving"
+
+    def __init__(self, handler: str, reason: str) -> None:
+        self.handler = handler
+        self.reason = reason
+        super().__init__()
 
 
 class TooManyStuckThreads(Unavailable):

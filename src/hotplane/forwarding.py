@@ -31,6 +31,7 @@ class Forwarding:
         local: The host's own runner.
         offload: Runs sync health checks.
         log: Told when work moves away from a runner and comes back.
+        on_change: Told so, too, by any thread.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Forwarding:
         local: LocalRunner,
         offload: Offload,
         log: Logger,
+        on_change: Callable[[FallbackChange], None],
     ) -> None:
+        self._tell = on_change
         self._registry = registry
         self._plugins = plugins
         self._local = local
@@ -81,5 +84,6 @@ class Forwarding:
         return health if isinstance(health, Health) else Health()
 
     def _on_change(self, change: FallbackChange) -> None:
+        self._tell(change)
         say = self._log.info if change.word == "recovered" else self._log.warning
         say(f"fallback.{change.word}", runner=change.state.runner, taken_by=change.state.taken_by)

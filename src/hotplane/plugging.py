@@ -56,6 +56,7 @@ class Plugging:
         offload: Runs imports, sync hooks and scans.
         clock: Of restarts.
         log: Told of every step.
+        on_news: Told of every step, too.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Plugging:
         offload: Offload,
         clock: Clock,
         log: Logger,
+        on_news: Callable[[PluginNews], None],
     ) -> None:
+        self._on_news = on_news
         self._config = config
         self._file = file
         self._store = store
@@ -167,6 +170,7 @@ class Plugging:
             self.manager.add(spec, overrides.get(spec.id))
 
     def _tell(self, news: PluginNews) -> None:
+        self._on_news(news)
         self.oversight.metrics.observe()  # what serves for less than the time between two scrapes counts, too
         if isinstance(news, Reload):
             self._tell_reload(news)

@@ -10,6 +10,7 @@ from hotplane.config.plugins import PluginsSettings
 from hotplane.config.section import Section
 from hotplane.config.server import LogSettings, ServerSettings
 from hotplane.config.tasks import FallbackSettings, TaskEntry
+from hotplane.events.settings import EventsSettings
 from hotplane.execution.batch.settings import BatchSettings
 from hotplane.execution.settings import ValidationSettings
 from hotplane.host.health_settings import HealthSettings
@@ -32,6 +33,7 @@ class HotplaneConfig(Section):
     watchdog: WatchdogSettings = WatchdogSettings()
     network: NetworkSettings = NetworkSettings()
     fallback: FallbackSettings = FallbackSettings()
+    events: EventsSettings = EventsSettings()
     validation: ValidationSettings = ValidationSettings()
     batches: BatchSettings = BatchSettings()
     tasks: Annotated[tuple[TaskEntry, ...], Field(max_length=10_000)] = ()

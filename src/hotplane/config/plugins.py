@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from hotplane.builtin import BUILTIN_TYPES, LATER_TYPES
 from hotplane.config.section import Section, wrong
 from hotplane.errors import InvalidId, did_you_mean
+from hotplane.events.settings import DeliverySettings
 from hotplane.host.restarts import RestartSettings
 from hotplane.identity import check_id
 from hotplane.values import Json, pointer
@@ -61,6 +62,8 @@ class PluginEntry(Section):
     """Time for one call, in milliseconds. Left away: `plugins.call_timeout_ms`."""
     restart: RestartSettings | None = None
     """How often, and how soon, it is started again. Left away: `plugins.restart`."""
+    delivery: DeliverySettings | None = None
+    """How events are delivered to it, if it is a webhook handler. Left away: `events.delivery`, also key by key."""
     on_error: Literal["open", "closed"] | None = None
     """What a failed call counts as: `open` as if the plugin had agreed, `closed` as if it had objected. Left away:
     validators are closed, samplers open."""

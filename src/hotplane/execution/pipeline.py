@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -34,7 +33,7 @@ from hotplane.execution.thresholds import ThresholdWatch
 from hotplane.execution.validation import record
 from hotplane.identity import check_id, is_uuid7, new_id
 from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
-from hotplane.records import Event, Execution, ExecutionFailure, ExecutionStatus, now
+from hotplane.records import Execution, ExecutionFailure, ExecutionStatus, now
 from hotplane.registry import Registry
 from hotplane.routing import Routes, Trail
 from hotplane.storage import Place
@@ -74,7 +73,6 @@ class Pipeline:
         store: The records.
         settings: Limits.
         validation: How verdicts become one; the defaults when None.
-        announce: Told of events after their commit.
         thresholds: Tells which events follow from what a task has to keep to.
     """
 
@@ -86,7 +84,6 @@ class Pipeline:
         store: ExecutionStore,
         settings: ExecutionSettings,
         validation: ValidationSettings | None = None,
-        announce: Callable[[Sequence[Event]], None],
         thresholds: ThresholdWatch | None = None,
     ) -> None:
         self._registry = registry
@@ -94,7 +91,6 @@ class Pipeline:
         self._store = store
         self._settings = settings
         self._validation = validation or ValidationSettings()
-        self._announce = announce
         self._thresholds = thresholds or ThresholdWatch()
         self._running: set[asyncio.Task[Any]] = set()
         self._items = 0
@@ -289,7 +285,6 @@ class Pipeline:
                 raise
             raise NotStored(execution, events, error) from error
         self._thresholds.stored(events)
-        self._announce(events)
         return stored
 
     @property

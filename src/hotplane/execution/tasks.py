@@ -79,7 +79,6 @@ class TaskTable:
         check_route: Makes sure that every runner of a route is known; raises an Invalid error otherwise.
         store: Keeps what the API makes.
         file: The configuration file's name, for messages.
-        announce: Told of events after their commit.
     """
 
     def __init__(
@@ -90,14 +89,12 @@ class TaskTable:
         check_route: Callable[[tuple[str, ...]], None],
         store: TaskStore,
         file: str = "the configuration file",
-        announce: Callable[[Iterable[Event]], None] | None = None,
     ) -> None:
         self._default_route = default_route
         self._check_program = check_program
         self._check_route = check_route
         self._store = store
         self._file = file
-        self._announce = announce
         self._changing = asyncio.Lock()
         self._entries: Mapping[str, _Entry] = {}
 
@@ -210,13 +207,11 @@ class TaskTable:
         await self._store.put_task(task, event)
         entry = self._made_by_api(task, plan, before.declared if before else None, None)
         self._publish(entry)
-        self._tell(event)
         return entry.status
 
     async def _forget(self, task_id: str, happened: EventType) -> None:
         event = _event(happened, self.get(task_id))
         await self._store.delete_task(task_id, event)
-        self._tell(event)
 
     async def _compile(self, task: Task) -> Plan:
         check_id(task.id, "a task's id")
@@ -232,10 +227,6 @@ class TaskTable:
 
     def _publish(self, entry: _Entry) -> None:
         self._entries = {**self._entries, entry.status.task.id: entry}
-
-    def _tell(self, event: Event) -> None:
-        if self._announce is not None:
-            self._announce((event,))
 
     def _entry(self, task_id: str) -> _Entry:
         try:

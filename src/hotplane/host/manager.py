@@ -225,6 +225,7 @@ class Manager(Switchboard):
                 slot.code.release()
             if self._slots.get(plugin_id) is slot:
                 del self._slots[plugin_id]
+        self._changed()
 
     async def report_failure(self, plugin_id: str, reason: str) -> PluginStatus:
         """Take an active plugin that was found not to work out of service, for example by its health checks.

@@ -173,7 +173,7 @@ class Slot:
 
     def status(self, stats: StatsSnapshot, draining: int) -> PluginStatus:
         """Return what can be seen from outside."""
-        cls, metadata = self.cls, self.metadata
+        metadata = self.metadata
         return PluginStatus(
             id=self.spec.id,
             type=self.spec.type,

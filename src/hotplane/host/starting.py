@@ -73,6 +73,7 @@ class Starter:
     async def stop(self, slot: Slot, reason: str) -> None:
         """Unload a slot that is loaded or failed."""
         async with slot.operating:
+            slot.stopped = True
             self.supervision.by_hand(slot)
             if slot.lifecycle.state is not PluginState.UNLOADED:
                 await self._operations.unload(slot, reason)
@@ -106,6 +107,7 @@ class Starter:
 
     async def _load(self, slot: Slot, code: Code | None = None) -> None:
         await self._operations.settle(slot)
+        slot.stopped = False
         slot.lifecycle.to(PluginState.LOADING)
         try:
             await self._operations.load(slot, code)

@@ -56,6 +56,7 @@ class Switchboard(PluginTable):
             await self._override(slot, "enabled", True)
             if slot.lifecycle.state is PluginState.ACTIVE:
                 self._registry.update(plugin_id, enabled=True)
+                self._changed()
             elif not slot.spec.unavailable:
                 await self._starter.by_hand(slot)
             return self._status(slot)
@@ -125,6 +126,7 @@ class Switchboard(PluginTable):
             slot.overrides.clear()
             if slot.lifecycle.state is PluginState.ACTIVE:
                 self._registry.update(plugin_id, enabled=slot.enabled, priority=slot.priority)
+            self._changed()
             return self._status(slot)
 
     async def _apply(self, slot: Slot, configuration: Mapping[str, Any]) -> None:
@@ -145,3 +147,4 @@ class Switchboard(PluginTable):
     async def _override(self, slot: Slot, field: str, value: Json) -> None:
         await self._overrides.set_override(slot.spec.id, field, value)
         slot.overrides[field] = value
+        self._changed()

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
 
 from hotplane.errors import DuplicatePlugin, UnknownPlugin
 from hotplane.host.discovery import Discovery, Found
@@ -15,13 +18,24 @@ from hotplane.host.health_report import HealthChange
 from hotplane.host.lifecycle import Lifecycle, Transition
 from hotplane.host.slot import PluginSpec, Slot
 from hotplane.host.status import PluginStatus, Reload, VersionStats
+from hotplane.plugins import Plugin
 from hotplane.registry import Registry
 from hotplane.values import Json
 
-__all__ = ["PluginNews", "PluginTable"]
+__all__ = ["Expected", "PluginNews", "PluginTable"]
 
 PluginNews = Transition | Reload | HealthChange
 """What subscribers are told."""
+
+
+class Expected(Struct, frozen=True):
+    """A plugin that serves, or would if it had not failed."""
+
+    id: str
+    plugin: Plugin[Any] | None
+    """What serves; null while nothing does."""
+    cls: type[Plugin[Any]] | None
+    """Its class, as far as it is known."""
 
 
 class PluginTable:
@@ -39,6 +53,7 @@ class PluginTable:
         self._feed: Feed[PluginNews] = Feed()
         self.discovery = Discovery(found=(), conflicts=(), problems=())
         """What was found where, with conflicts and problems; kept up to date by who looks."""
+        self._watchers: list[Callable[[], None]] = []
 
     def list(self) -> tuple[PluginStatus, ...]:
         """Return every plugin, loaded or not, by kind, priority descending, id."""
@@ -70,6 +85,18 @@ class PluginTable:
         """Listen to every step and reload from now on; the oldest news go when more than `limit` wait."""
         return self._feed.subscribe(limit)
 
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have `watcher` called, on the loop, after everything that may change who serves."""
+        self._watchers.append(watcher)
+
+    def expected(self, kind: str) -> tuple[Expected, ...]:
+        """Return the enabled plugins of a kind that serve, or would: also those that have failed or are starting."""
+        return tuple(
+            Expected(slot.spec.id, slot.plugin, slot.cls)
+            for slot in self._slots.values()
+            if slot.enabled and not slot.stopped and not slot.spec.unavailable and slot.kind == kind
+        )
+
     def add(self, spec: PluginSpec, overrides: Mapping[str, Json] | None = None) -> PluginStatus:
         """Take a plugin in without loading it.
 
@@ -86,6 +113,7 @@ class PluginTable:
         if not slot.enabled and not spec.unavailable:
             slot.lifecycle.reason = "disabled"
         self._slots[spec.id] = slot
+        self._changed()
         return self._status(slot)
 
     def file_gone(self, plugin_id: str) -> None:
@@ -110,7 +138,12 @@ class PluginTable:
         draining = self._registry.users_of(slot.leaving) if slot.leaving is not None else 0
         return slot.status(slot.versions.current(), draining)
 
+    def _changed(self) -> None:
+        for watcher in self._watchers:
+            watcher()
+
     def _tell(self, news: PluginNews) -> None:
+        self._changed()
         self._feed.publish(news)
         if self._on_news is not None:
             self._on_news(news)

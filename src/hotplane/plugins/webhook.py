@@ -74,6 +74,8 @@ class WebhookHandler(Plugin[ConfigT]):
     """Takes events out of the host."""
 
     method = "handle"
+    outcomes = (DeliveryFailed,)
+    """What a receiver says is nothing against the plugin: the supervisor must not restart it for an outage there."""
     supported_events: ClassVar[frozenset[EventType]] = ALL_EVENTS
 
     def handle(self, event: Event, context: WebhookContext) -> Awaitable[Receipt] | Awaitable[None] | Receipt | None:

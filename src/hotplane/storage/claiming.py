@@ -111,10 +111,18 @@ class Settlement:
     """Those that nobody wants any more."""
     closed_keys: Collection[str]
     """The keys of those that are delivered, dead or dropped."""
+    returned: Collection[int]
+    """Those that were not begun."""
+    parked: Collection[int]
+    """Those that were not begun, since the one of their key before them failed."""
     placeholder: str
 
     def __call__(self, connection: Connection) -> None:
         """Do it, in the writer's transaction."""
+        for numbers, parked in ((self.returned, False), (self.parked, True)):
+            if numbers:
+                condition = (_of.holder == self.holder) & _of.event.in_(tuple(numbers))
+                Release(self.handler, self.now, condition, parked)(connection)
         if self.outcomes:
             cells = [cell for each in self.outcomes for cell in _cells(each)]
             statement = _settle_statement(len(self.outcomes), self.placeholder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -61,16 +61,23 @@ class StoredDeliveries:
         now: int,
         dropped: Sequence[int] = (),
         closed_keys: Collection[str] = (),
+        returned: Collection[int] = (),
+        parked: Collection[int] = (),
     ) -> None:
-        """Write down what became of deliveries that `holder` still holds; those of others stay as they are."""
-        await self._work(Settlement(handler, holder, now, outcomes, dropped, closed_keys, self._placeholder))
+        """Write down what became of deliveries that `holder` still holds; those of others stay as they are.
 
-    async def release(
-        self, handler: str, holder: str, sequences: Iterable[int], *, now: int, parked: bool = False
-    ) -> None:
-        """Give leases back without an attempt, to be taken again at once, or parked behind one of the same key."""
-        condition = (_of.holder == holder) & _of.event.in_(tuple(sequences))
-        await self._work(Release(handler, now, condition, parked))
+        Args:
+            handler: Whose deliveries.
+            holder: Who has the leases.
+            outcomes: What came of attempts.
+            now: The present instant.
+            dropped: Deliveries that nobody wants any more.
+            closed_keys: The keys of those that are delivered, dead or dropped; what waits behind them may go on.
+            returned: Deliveries that were not begun and may be taken again at once.
+            parked: Deliveries that were not begun and wait for one of the same key.
+        """
+        work = Settlement(handler, holder, now, outcomes, dropped, closed_keys, returned, parked, self._placeholder)
+        await self._work(work)
 
     async def reclaim(self, handler: str, holder: str, *, now: int, ended_by: int | None = None) -> None:
         """Take the leases of a dead `holder` away: all, or those that ended by an instant."""
@@ -89,6 +96,13 @@ class StoredDeliveries:
             .values(due_at=case((_of.due_at > 0, _of.due_at - _of.updated_at + now), else_=0), updated_at=now)
         )
         await self._writer.write(Write(statements=(statement,)))
+
+    async def shift(self, handler: str, seconds: float, now: int) -> None:
+        """Bring forward what is due later than `now`, since the clock was set back by so many seconds."""
+        by = round(seconds * 1e6)
+        later = (_of.handler == handler, _of.due_at > now, _of.due_at < PARKED, _of.holder.is_(None))
+        values = {"due_at": case((_of.due_at - by > now, _of.due_at - by), else_=now)}
+        await self._writer.write(Write(statements=(update(deliveries).where(*later).values(values),)))
 
     async def unpark(self, handler: str) -> None:
         """Make everything due that waits for its turn; the next claims find out anew what has to wait."""

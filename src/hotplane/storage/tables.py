@@ -108,7 +108,7 @@ deliveries = Table(
 )
 """An event on its way to one handler; `event` is the event's sequence, `body` the history of attempts.
 
-`due_at` is null once it is delivered or dead. While it is being delivered it is the end of the lease that `holder` has."""
+`due_at` is null once it is delivered or dead. While it is being delivered, it is the end of the lease of `holder`."""
 
 webhooks = Table(
     "hotplane_webhooks",

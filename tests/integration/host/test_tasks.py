@@ -81,7 +81,7 @@ async def test_unusable_tasks_are_refused_and_nothing_is_stored(
         with pytest.raises(error):
             await host.tasks.create(Task(**given))
         assert await host.store.list_tasks() == ()
-        assert await host.store.list_events() == ()
+        assert not [each for each in await host.store.list_events() if each.type.startswith("task.")]
 
 
 async def test_a_second_task_with_the_same_id_is_refused(build: Build, programs: str) -> None:

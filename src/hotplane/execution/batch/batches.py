@@ -38,7 +38,6 @@ from hotplane.execution.batch.stored import decode_batch, to_result
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
 from hotplane.identity import new_id
-from hotplane.records import Event
 from hotplane.storage import BatchFilter, Page, StoredBatch
 
 __all__ = ["Batches"]
@@ -53,7 +52,6 @@ class Batches:
         plan: Finds a task; raises UnknownTask or TaskNotRunnable.
         judging: Asks the validators.
         settings: Limits.
-        announce: Told of events after their commit.
     """
 
     def __init__(
@@ -64,13 +62,12 @@ class Batches:
         plan: Callable[[str], Plan],
         judging: Judging,
         settings: BatchSettings,
-        announce: Callable[[Sequence[Event]], None],
     ) -> None:
         self.settings = settings
         self._plan = plan
         self._judging = judging
         self._ledger = store.ledger
-        self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings, announce=announce)
+        self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings)
         self._filling = Filling(self._running, settings.max_items)
 
     # --- life --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Imports `live`, `stored` and `patience` of this room, `storage`, `records` and `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from msgspec import to_builtins
@@ -41,12 +41,10 @@ class Ending:
 
     Args:
         ledger: Where they are.
-        announce: Told of the event of each end, after its commit.
     """
 
-    def __init__(self, ledger: Ledger, announce: Callable[[Sequence[Event]], None]) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._announce = announce
 
     async def interrupt(self, live: LiveBatch) -> None:
         """Give a result to the items that the last host started and did not finish."""
@@ -78,7 +76,6 @@ class Ending:
             ),
             live.tell,
         )
-        self._announce((event,))
         live.end(record, state)
 
     async def put(self, live: LiveBatch) -> None:

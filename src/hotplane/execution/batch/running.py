@@ -6,7 +6,7 @@ Imports the other files of this room, `pipeline`, `tasks`, `storage`, `records` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -27,7 +27,6 @@ from hotplane.execution.batch.work import RecordStore, Work
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
 from hotplane.log import get_logger
-from hotplane.records import Event
 from hotplane.storage import BatchTotals, Commits, Committed, Ledger, StoredBatch
 
 __all__ = ["BatchStore", "Running"]
@@ -57,7 +56,6 @@ class Running:
         pipeline: Runs their items.
         plan: Finds a task; raises UnknownTask or TaskNotRunnable.
         settings: Limits.
-        announce: Told of events after their commit.
     """
 
     def __init__(
@@ -67,10 +65,9 @@ class Running:
         pipeline: Pipeline,
         plan: Callable[[str], Plan],
         settings: BatchSettings,
-        announce: Callable[[Sequence[Event]], None],
     ) -> None:
         self.ledger = store.ledger
-        self.ending = Ending(self.ledger, announce)
+        self.ending = Ending(self.ledger)
         self.spool = Spool(settings.max_spooled_bytes)
         self.live: dict[str, LiveBatch] = {}
         self._plan = plan
