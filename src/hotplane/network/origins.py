@@ -77,7 +77,12 @@ def _pairs(mapping: Mapping[object, object]) -> Iterator[tuple[str, int]]:
 
 
 def _values(mapping: Mapping[object, object], keys: frozenset[str]) -> list[object]:
-    return [value for key, value in mapping.items() if isinstance(key, str) and key.replace("_", "").lower() in keys]
+    """Return what stands under one of `keys`; null counts as absent."""
+    return [
+        value
+        for key, value in mapping.items()
+        if value is not None and isinstance(key, str) and key.replace("_", "").lower() in keys
+    ]
 
 
 def _port(value: object) -> int:

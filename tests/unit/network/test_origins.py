@@ -24,6 +24,7 @@ from hotplane.network import origins_in
         ({"smtp_host": "mail.internal", "smtp_port": 2525}, {("mail.internal", 2525)}),
         ({"SmtpHost": "mail.internal", "SmtpPort": "2525"}, {("mail.internal", 2525)}),
         ({"Host": "10.0.0.1", "Port": 25}, {("10.0.0.1", 25)}),
+        ({"host": "mail", "port": None}, {("mail", 25), ("mail", 465), ("mail", 587)}),
         ({"host": "mail", "user": "x"}, {("mail", 25), ("mail", 465), ("mail", 587)}),
         (
             {"url": SecretStr("https://a.example"), "other": AnyUrl("http://b.example")},
