@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from hotplane import Hotplane
 from hotplane.errors import OutputRejected
 from hotplane.plugins import Validator
-from hotplane.records import Execution, ExecutionStatus, PluginMetadata, ValidationResult
+from hotplane.records import Execution, PluginMetadata, ValidationResult
 from hotplane.storage import ExecutionFilter
 
 Build = Callable[..., Hotplane]
@@ -126,8 +128,7 @@ async def test_what_the_caller_forces_is_judged_and_not_extrapolated(build: Buil
         "samplers": [{"name": "percentage-sampler"}, {"name": "always-on-failure"}],
     }
     async with build(plugins=plugins) as host:
-        host.tasks.plan("upper").task  # noqa: B018 - raises where there is none
-        await host.tasks.update(_never_sampled(host))
+        await host.tasks.update(replace(host.tasks.get("upper"), sampling_rate=0.0))
         plain = await host.execute("upper", {"text": "a"})
         forced = await host.execute("upper", {"text": "a"}, sample=True)
     assert plain.sampling is not None
@@ -135,12 +136,6 @@ async def test_what_the_caller_forces_is_judged_and_not_extrapolated(build: Buil
     assert (plain.sampling.outcome, plain.valid) == ("not-sampled", None)
     assert (forced.sampling.outcome, forced.valid) == ("forced", True)
     assert (forced.sampling.probability_sampled, forced.sampling.probability) == (False, 0.0)
-
-
-def _never_sampled(host: Hotplane) -> Any:
-    from msgspec.structs import replace
-
-    return replace(host.tasks.get("upper"), sampling_rate=0.0)
 
 
 class Broken(Validator):
@@ -197,8 +192,6 @@ async def test_budgets_and_estimates_survive_a_reload_and_a_restart(build: Build
 
 async def test_an_output_that_was_to_be_judged_does_not_get_out_when_the_host_stops(build: Build) -> None:
     """What is cut short while a validator that rejects is at work is rejected, not let through."""
-    import asyncio
-
     entered = asyncio.Event()
 
     class Slow(Validator):
@@ -219,4 +212,3 @@ async def test_an_output_that_was_to_be_judged_does_not_get_out_when_the_host_st
     await host.stop(grace=0.0)
     with pytest.raises(OutputRejected, match="cut short"):
         await asked
-    assert ExecutionStatus.REJECTED

@@ -116,3 +116,37 @@ def test_two_short_entries_of_one_type_are_refused():
     """The first one is named as it stands in the file."""
     (message,) = messages_of({"percentage-sampler": {}, "PercentageSampler": {}})
     assert message.endswith("the name 'percentage-sampler' is taken already by /plugins/percentage-sampler")
+
+
+@pytest.mark.parametrize("mode", ["record", "reject", "fix"])
+def test_what_follows_an_objection_is_the_entrys_in_both_forms(mode: str):
+    """Long and short, and in PascalCase."""
+    (long,) = entries_of({"Validators": [{"Name": "expected-output", "OnFail": mode}]})
+    (short,) = entries_of({"expected-output": {"on_fail": mode, "mode": "exact"}})
+    assert (long.on_fail, short.on_fail, short.configuration) == (mode, mode, {"mode": "exact"})
+
+
+def test_a_consequence_that_there_is_not_is_refused_with_what_may_be_meant():
+    """In the long form and in the short one, where it stands."""
+    wanted = "`on_fail` must be 'record', 'reject' or 'fix', and is the text 'rejct'; did you mean 'reject'?"
+    assert messages_of({"validators": [{"name": "latency-budget", "on_fail": "rejct"}]}) == [
+        f"/plugins/validators/0/on_fail: {wanted}"
+    ]
+    assert messages_of({"latency-budget": {"on_fail": "rejct"}}) == [f"/plugins/latency-budget/on_fail: {wanted}"]
+
+
+def test_only_validators_have_consequences():
+    """A sampler has no verdict."""
+    (message,) = messages_of({"samplers": [{"name": "percentage-sampler", "on_fail": "reject"}]})
+    assert message.startswith("/plugins/samplers/0/on_fail: `on_fail` is for validators")
+
+
+def test_a_policy_that_there_is_not_is_refused_with_what_may_be_meant():
+    """The host's and a task's."""
+    tasks = {"a": {"program": "m:f", "validation_policy": "any-one"}}
+    with pytest.raises(ConfigurationError) as caught:
+        config_from_mapping({"validation": {"policy": "first-fail"}, "tasks": tasks})
+    host, task = sorted(caught.value.problems, key=lambda problem: problem.pointer, reverse=True)
+    assert (host.pointer, task.pointer) == ("/validation/policy", "/tasks/a/validation_policy")
+    assert host.message.endswith("and is the text 'first-fail'; did you mean 'first-failure'?")
+    assert "must be 'all', 'any', 'first-failure' or 'weighted'" in task.message

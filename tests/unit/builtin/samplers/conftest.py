@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from hotplane.builtin import load_builtin
+from hotplane.builtin.samplers.stateful import StatefulSampler
 from hotplane.plugins import PluginContext, Sample, Sampler, SamplingContext
 from hotplane.records import Execution, ExecutionStatus, Task
 from hotplane.values import Json
@@ -87,11 +88,11 @@ def make(clock: FakeClock, storage: FakeStorage, log: FakeLog) -> Make:
     async def made(type: str, **configuration: Any) -> Sampler[Any]:
         cls = load_builtin(type)
         sampler = cls(cls.Config.model_validate(configuration))
-        context: Any = PluginContext(
-            plugin_id="s", config=sampler.config, log=log, clock=clock, storage=storage, host_version="0.1"
+        assert isinstance(sampler, StatefulSampler)
+        context = PluginContext(
+            plugin_id="s", config=sampler.config, log=cast("Any", log), clock=clock, storage=storage, host_version="0.1"
         )
         await sampler.start(context)
-        assert isinstance(sampler, Sampler)
         return sampler
 
     return made

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hotplane.records import ExecutionStatus
 
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**64 - 1)
 TYPE = "expected-output"
+NOTHING: Any = None
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_texts_that_are_too_long_are_not_compared(judge):
 def test_a_missing_library_is_named_at_the_start(monkeypatch):
     """With the command that installs it; other ways to compare do not need it."""
     monkeypatch.setitem(sys.modules, "rapidfuzz.distance", None)
-    ExpectedOutputValidator(ExpectedOutputConfig(mode="numeric")).start(None)
+    ExpectedOutputValidator(ExpectedOutputConfig(mode="numeric")).start(NOTHING)
     with pytest.raises(MissingExtra, match=r"pip install 'hotplane\[validators\]'"):
-        ExpectedOutputValidator(ExpectedOutputConfig(mode="fuzzy")).start(None)
+        ExpectedOutputValidator(ExpectedOutputConfig(mode="fuzzy")).start(NOTHING)
 
 
 @pytest.mark.parametrize("pointer", ["a", "#/a", "a/b"])
