@@ -7,7 +7,7 @@ Neither is safe for threads.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from math import ceil
 from typing import Generic, TypeVar
@@ -18,12 +18,14 @@ __all__ = ["LatencyWindow", "VerdictWindow"]
 
 T = TypeVar("T")
 
+_UNIT = 2**32
+"""Weights are counted in parts of this size."""
 _ROUNDING = 1e-9
 """95 % of 20 are 19, also where the product is a little more."""
 
 
 class _Window(Generic[T]):
-    """The newest values, with what leaves handed to `forget`."""
+    """The newest values, with what leaves handed to `forget`, oldest first."""
 
     __slots__ = ("_forget", "_seconds", "_size", "_values")
 
@@ -44,22 +46,39 @@ class _Window(Generic[T]):
             self._forget(values.popleft()[1])
 
 
-class VerdictWindow:
-    """Verdicts on picks.
+class _Sums:
+    """Running sums in whole numbers, because sums of fractions that come and go would drift."""
 
-    The picks are counted by probability, in whole numbers: rates change seldom, and sums of fractions that come and go
-    would drift.
+    __slots__ = ("count", "squares", "weight")
+
+    def __init__(self) -> None:
+        self.count = self.weight = self.squares = 0
+
+    def add(self, weight: int, sign: int) -> None:
+        self.count += sign
+        self.weight += sign * weight
+        self.squares += sign * weight * weight
+
+    def picks(self, heaviest: int) -> Picks:
+        return Picks(self.count, self.weight / _UNIT, self.squares / _UNIT**2, heaviest / _UNIT if self.count else 0.0)
+
+
+class VerdictWindow:
+    """Verdicts on picks; each costs the same, however many there are and however many probabilities.
 
     Args:
         size: The most verdicts.
         seconds: How long a verdict counts.
     """
 
-    __slots__ = ("_counts", "_window")
+    __slots__ = ("_failed", "_heaviest", "_passed", "_window")
 
     def __init__(self, size: int, seconds: float) -> None:
-        self._counts: Counter[tuple[float, bool]] = Counter()
-        self._window: _Window[tuple[float, bool]] = _Window(size, seconds, self._forget)
+        self._failed = _Sums()
+        self._passed = _Sums()
+        self._heaviest: deque[int] = deque()
+        """Every weight that none behind it exceeds, so that the first is the largest of the window."""
+        self._window: _Window[tuple[int, bool]] = _Window(size, seconds, self._forget)
 
     @property
     def volume(self) -> int:
@@ -68,22 +87,25 @@ class VerdictWindow:
 
     def add(self, probability: float, valid: bool, now: float) -> None:
         """Take a verdict in, on an execution that was picked with a probability above 0."""
-        self._counts[probability, valid] += 1
-        self._window.add((probability, valid), now)
+        weight = round(_UNIT / probability)
+        (self._passed if valid else self._failed).add(weight, 1)
+        while self._heaviest and self._heaviest[-1] < weight:
+            self._heaviest.pop()
+        self._heaviest.append(weight)
+        self._window.add((weight, valid), now)
 
     def accuracy(self, confidence: float) -> Estimate:
         """Return the accuracy of the process that these verdicts are a sample of; there has to be one at least."""
-        passed, failed = self._picks(valid=True), self._picks(valid=False)
+        # The largest weight matters only where all verdicts agree, and then it is that of the one kind there is.
+        heaviest = self._heaviest[0]
+        failed, passed = self._failed.picks(heaviest), self._passed.picks(heaviest)
         return estimate(failed, passed, confidence=confidence, finite=False).complement()
 
-    def _picks(self, *, valid: bool) -> Picks:
-        found = (Picks.of(count, probability) for (probability, good), count in self._counts.items() if good is valid)
-        return sum(found, start=Picks())
-
-    def _forget(self, verdict: tuple[float, bool]) -> None:
-        self._counts[verdict] -= 1
-        if not self._counts[verdict]:
-            del self._counts[verdict]
+    def _forget(self, verdict: tuple[int, bool]) -> None:
+        weight, valid = verdict
+        (self._passed if valid else self._failed).add(weight, -1)
+        if self._heaviest[0] == weight:
+            self._heaviest.popleft()
 
 
 class LatencyWindow:

@@ -69,7 +69,7 @@ class ThresholdMachine(RuleBasedStateMachine):
 
     @rule(
         valid=st.sampled_from([True, False, None]),
-        probability=st.sampled_from([None, 0.1, 0.5, 1.0]),
+        probability=st.sampled_from([None, 0.013, 0.1, 0.5, 1.0]),
         latency=st.sampled_from([1.0, 9.5, 20.0, 54.0, 100.0]),
         status=st.sampled_from([ExecutionStatus.SUCCESS, ExecutionStatus.TIMEOUT, ExecutionStatus.CANCELLED]),
         times=st.integers(1, 6),
