@@ -1,0 +1,256 @@
+"""The client that waits. Imports only `records`, `values` and its own room."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Generator
+from contextlib import closing
+from types import TracebackType
+from typing import Self, Unpack
+
+from msgspec import UNSET, UnsetType
+
+from hotplane.client import calls
+from hotplane.client.answers import converted, ended_operation, submitted
+from hotplane.client.calls import BatchOptions
+from hotplane.client.following import StreamProgress
+from hotplane.client.items import Items, Upload
+from hotplane.client.pace import OPERATION_PAUSE
+from hotplane.client.results import (
+    Batch,
+    BatchState,
+    HealthSummary,
+    ItemResult,
+    Plugin,
+    PluginHealth,
+    Readiness,
+    TaskInfo,
+)
+from hotplane.client.retries import OnRetry, RetryPolicy, log_retry
+from hotplane.client.settings import DEFAULT_ADDRESS, Settings
+from hotplane.client.sync_results import BatchHandle, ResultStream
+from hotplane.client.sync_wire import Wire
+from hotplane.records import Execution
+from hotplane.values import Json
+
+__all__ = ["Client"]
+
+_PAGE = 200
+
+
+class Client:
+    """A client of one Hotplane server, without asyncio; use it as a context manager. Threads may share it.
+
+    Every method raises a `ClientError`: `ApiError` with the server's own words, `ConnectionFailed`, `ConnectionLost`
+    or `NotHotplane`. Requests that fail for a moment are repeated; each POST has an idempotency key, so that nothing
+    is done twice.
+
+    Args:
+        address: The server's URL, ``http://host:port``.
+        token: The bearer token; the environment variable HOTPLANE_TOKEN when it is left away.
+        connect_seconds: How long a connection may take.
+        answer_seconds: How long an answer may take.
+        retry: How often requests are repeated.
+        resume: How long results are followed over lost connections; every result begins it anew.
+        on_retry: Told of every retry; logs it by default.
+        verify: How certificates are checked; the system's authorities by default.
+
+    Raises:
+        BadAddress, BadToken: The arguments cannot be used.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        token: str | None = None,
+        connect_seconds: float = 5.0,
+        answer_seconds: float = 120.0,
+        retry: RetryPolicy | None = None,
+        resume: RetryPolicy | None = None,
+        on_retry: OnRetry = log_retry,
+        verify: ssl.SSLContext | None = None,
+    ) -> None:
+        self._wire = Wire(
+            Settings.checked(
+                address,
+                token=token,
+                connect_seconds=connect_seconds,
+                answer_seconds=answer_seconds,
+                retry=retry,
+                resume=resume,
+                on_retry=on_retry,
+                verify=verify,
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._wire.address}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._wire.close()
+
+    # --- executions --------------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        task_id: str,
+        input: Json,
+        *,
+        expected: Json | UnsetType = UNSET,
+        id: str | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Execution:
+        """Execute a task once and return its record, whatever its status.
+
+        Args:
+            task_id: The task.
+            input: Its input, a JSON value.
+            expected: What the output should be, where that is known.
+            id: The execution's id; the host mints one by default.
+            timeout: Seconds that the answer to one try may take; the client's `answer_seconds` by default.
+            idempotency_key: Names the request, 1 to 255 printable ASCII characters: with the same key it is done once,
+                also over several calls. By default each call has a new one.
+
+        Raises:
+            ApiInvalid: The input was refused; `problems` tells where, `execution_id` what was recorded.
+            NotJson: The input is no JSON value.
+        """
+        call = calls.execute(task_id, input, expected=expected, id=id, timeout=timeout, idempotency_key=idempotency_key)
+        return self._wire.send(call)
+
+    # --- batches and streams -----------------------------------------------------------------------------
+
+    def batch(
+        self, task_id: str, items: Items, *, idempotency_key: str | None = None, **options: Unpack[BatchOptions]
+    ) -> BatchHandle:
+        """Upload items as a batch; it goes on by itself, also when this program ends.
+
+        Items are sent while they are made and never held all together. The server begins while they arrive; to read
+        results before the last item is sent, use `stream`.
+
+        Args:
+            task_id: The task.
+            items: Inputs and `Item`s, or a path with one item a line.
+            idempotency_key: As for `execute`.
+            **options: `max_concurrency`, `stop_on_first_error`, `item_timeout_ms`, `priority`.
+        """
+        call = calls.submit("batch", task_id, options, idempotency_key=idempotency_key)
+        found = self._wire.send(call, Upload(items))
+        return BatchHandle(self._wire, submitted(self._wire.address, found))
+
+    def run_batch(self, task_id: str, items: Items, **options: Unpack[BatchOptions]) -> Generator[ItemResult]:
+        """Upload items as a batch and yield the results, in the order in which items end."""
+        handle = self.batch(task_id, items, **options)
+        with closing(handle.results()) as results:
+            yield from results
+
+    def open_batch(self, batch_id: str) -> BatchHandle:
+        """Return a batch that exists already."""
+        return BatchHandle(self._wire, self._wire.send(calls.batch("batch", batch_id)))
+
+    def batches(self, *, task_id: str | None = None, state: BatchState | None = None) -> Generator[Batch]:
+        """Yield batches and streams, newest first.
+
+        Args:
+            task_id: Only those of this task.
+            state: Only those in this state.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._wire.send(calls.batches(task_id, state, _PAGE, cursor))
+            yield from page.items
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def stream(
+        self,
+        task_id: str,
+        items: Items,
+        *,
+        detach: bool = False,
+        idempotency_key: str | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> ResultStream:
+        """Send items and read their results at the same time.
+
+        A lost connection, also by a restart of the host, is resumed without loss or repetition. When it breaks while
+        items are still being sent, what has arrived is run, its results come, and then `UploadIncomplete` is raised.
+
+        Args:
+            task_id: The task.
+            items: Inputs and `Item`s, each made and sent by a thread of its own, or a path with one item a line.
+            detach: Whether the items run on when the results are no longer read.
+            idempotency_key: As for `execute`.
+            **options: As for `batch`.
+        """
+        call = calls.submit("stream", task_id, options, idempotency_key=idempotency_key)
+        progress = StreamProgress(self._wire.address)
+        return ResultStream(self._wire, (call, Upload(items, chunk=1)), progress, detach=detach)
+
+    def open_stream(self, stream_id: str, *, after: int = 0, detach: bool = True) -> ResultStream:
+        """Follow a stream that exists already, behind the result with the `sequence` `after`."""
+        progress = StreamProgress(self._wire.address, stream_id, after)
+        return ResultStream(self._wire, None, progress, detach=detach)
+
+    # --- tasks, plugins, health --------------------------------------------------------------------------
+
+    def tasks(self) -> tuple[TaskInfo, ...]:
+        """Return every task."""
+        return (self._wire.send(calls.tasks())).items
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """Return every plugin, loaded or not."""
+        return (self._wire.send(calls.plugins())).items
+
+    def plugin(self, plugin_id: str) -> Plugin:
+        """Return a plugin."""
+        return self._wire.send(calls.plugin(plugin_id))
+
+    def plugin_start(self, plugin_id: str) -> Plugin:
+        """Start a plugin, and return it once it has started."""
+        return self._operate(calls.plugin_action(plugin_id, "start"))
+
+    def plugin_stop(self, plugin_id: str, *, cascade: bool = False) -> Plugin:
+        """Stop a plugin; with `cascade` also those that need it."""
+        return self._operate(calls.plugin_action(plugin_id, "stop", cascade=cascade))
+
+    def plugin_restart(self, plugin_id: str) -> Plugin:
+        """Stop a plugin and start it anew."""
+        return self._operate(calls.plugin_action(plugin_id, "restart"))
+
+    def plugin_reload(self, plugin_id: str) -> Plugin:
+        """Put a new generation of a plugin in the place of the one that serves."""
+        return self._operate(calls.plugin_action(plugin_id, "reload"))
+
+    def plugin_health(self, plugin_id: str) -> PluginHealth:
+        """Return a plugin's health."""
+        return self._wire.send(calls.plugin_health(plugin_id))
+
+    def health(self) -> HealthSummary:
+        """Return the health of all plugins together."""
+        return self._wire.send(calls.health())
+
+    def ready(self) -> Readiness:
+        """Return whether the server takes work, and why not."""
+        return self._wire.send(calls.ready())
+
+    def _operate(self, call: calls.Call[dict[str, Json]]) -> Plugin:
+        found = self._wire.send(call)
+        if found.get("state") != "running":  # no plugin is ever in this state: this is an operation
+            return converted(self._wire.address, found, Plugin)
+        while found.get("state") == "running":
+            time.sleep(OPERATION_PAUSE)
+            found = self._wire.send(calls.operation(str(found["id"])))
+        return ended_operation(self._wire.address, found, Plugin)
