@@ -1,6 +1,6 @@
 """What handlers for chats share: a URL that is a secret, templates, one message per event.
 
-Imports only `plugins`, `records`, `errors`, `values` and this room.
+Imports only `plugins`, `network`, `records`, `errors`, `values` and this room.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hotplane.builtin.webhooks.secrets import problems_of
 from hotplane.builtin.webhooks.templates import Templates, TemplateTexts
 from hotplane.builtin.webhooks.urls import UrlSource, destination_of, secret_parts
 from hotplane.errors import Problem
+from hotplane.network import Origin
 from hotplane.plugins import (
     Config,
     DeliveryFailed,
@@ -65,6 +66,7 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
         self._templates = Templates(self.config.templates, escape=self.escape)
         self._context: PluginContext | None = None
         self._url = ""
+        self._destination: str | None = None  # asked for at every delivery; the URL may be in a file
 
     @staticmethod
     def escape(text: str) -> str:
@@ -87,12 +89,13 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
             PluginMisconfigured: It is not there, or cannot be used. The message does not repeat it.
         """
         self._url = self._source(self.config).read(self.url_field, log=context.log)
+        self._destination = str(Origin.of(self._url))
         _ = context.http  # a host without a network refuses the handler now, not its first event
         self._context = context
 
     def destination(self) -> str:
         """Return scheme, host and port of the URL."""
-        return destination_of(self._source(self.config), self.url_field) or self.id
+        return self._destination or destination_of(self._source(self.config), self.url_field) or self.id
 
     def validate_configuration(self, configuration: ChatConfigT) -> tuple[Problem, ...]:
         """Return why the URL cannot be read; the chat is not asked."""

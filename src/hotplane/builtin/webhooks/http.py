@@ -1,4 +1,7 @@
-"""`http-webhook-handler`: signed requests as Standard Webhooks 1.0. Imports only `plugins`, `events` and below."""
+"""`http-webhook-handler`: signed requests as Standard Webhooks 1.0.
+
+Imports only `plugins`, `events`, `network`, `records`, `errors` and this room.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from hotplane.builtin.webhooks.signing import sign
 from hotplane.builtin.webhooks.urls import destination_of, secret_parts
 from hotplane.errors import Problem
 from hotplane.events.envelope import CLOUDEVENTS_TYPE, cloudevent, standard_body
+from hotplane.network import Origin
 from hotplane.plugins import Clock, DeliveryFailed, Outbound, PluginContext, Receipt, WebhookContext, WebhookHandler
 from hotplane.records import Event, PluginMetadata
 
@@ -53,6 +57,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
         super().__init__(config)
         narrow(self, self.config.events)
         self._ready: _Ready | None = None
+        self._destination: str | None = None  # asked for at every delivery; the URL may be in a file
 
     def start(self, context: PluginContext) -> None:
         """Read the URL, the keys and the headers.
@@ -63,6 +68,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
         config, log = self.config, context.log
         url = config.url.read("url", log=log)
         headers = {name: source.read(f"headers.{name}", log=log) for name, source in config.headers.items()}
+        self._destination = str(Origin.of(url))
         self._ready = _Ready(
             context.http,
             context.clock,
@@ -74,7 +80,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
 
     def destination(self) -> str:
         """Return scheme, host and port of the URL."""
-        return destination_of(self.config.url, "url") or self.id
+        return self._destination or destination_of(self.config.url, "url") or self.id
 
     def validate_configuration(self, configuration: HttpWebhookConfig) -> tuple[Problem, ...]:
         """Return which secrets are not there, or cannot be used; the receiver is not asked."""

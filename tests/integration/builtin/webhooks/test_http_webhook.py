@@ -33,7 +33,7 @@ EVENT = Event(
 )
 
 
-def configured(url: str, **settings: Any) -> HttpWebhookHandler:
+def configured(url: Any, **settings: Any) -> HttpWebhookHandler:
     """Return a handler that is not started."""
     return HttpWebhookHandler(HttpWebhookConfig.model_validate({"url": url, "secrets": [NEW], **settings}))
 
@@ -177,13 +177,17 @@ async def test_a_dry_run_sends_nothing(started: Any, stage: Any, receiver: Any) 
 
 
 async def test_secrets_may_come_from_elsewhere(
-    started: Any, stage: Any, receiver: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    stage: Any, receiver: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     """From the environment and from files; they are read once, at the start."""
     monkeypatch.setenv("HOOK_SECRET", NEW)
+    monkeypatch.setenv("HOOK_URL", receiver.url)
     (tmp_path / "old").write_text(OLD)
-    handler = await started(secrets=[{"env": "HOOK_SECRET"}, {"file": str(tmp_path / "old")}])
+    secrets = [{"env": "HOOK_SECRET"}, {"file": str(tmp_path / "old")}]
+    handler = await stage.started(configured({"env": "HOOK_URL"}, secrets=secrets), receiver.url)
     monkeypatch.delenv("HOOK_SECRET")
+    monkeypatch.delenv("HOOK_URL")
+    assert handler.destination() == receiver.url
     await stage.deliver(handler, EVENT)
     headers, body = receiver.requests[0]
     assert Webhook(NEW).verify(body, headers)
