@@ -28,11 +28,15 @@ RESERVED_IDS = frozenset({"health", "system", "events"})
 """Ids that the API uses as paths below ``/api/plugins``."""
 
 
+_EMPTY: Chain[Any] = Chain(())
+"""Shared by the kinds without plugins: nothing can leave it, and it is asked for at every execution."""
+
+
 class _Chains(dict[type[Plugin[Any]], Chain[Any]]):
     """Chains by kind; a kind without plugins has an empty one."""
 
     def __missing__(self, kind: type[Plugin[Any]]) -> Chain[Any]:
-        return Chain(())
+        return _EMPTY
 
 
 class Registry:
