@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -119,7 +119,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @asynccontextmanager
-async def restarted(build: Callable[..., Hotplane], before: Hotplane) -> AsyncIterator[Hotplane]:
+async def restarted(build: Callable[..., Hotplane], before: Hotplane) -> AsyncGenerator[Hotplane]:
     """Stop a host at once, and run another one on the same store."""
     await before.stop(grace=0.0)
     async with AsyncExitStack() as stack:
