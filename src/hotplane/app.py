@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Literal, Self, TypeVar, cast, overload
 
 from msgspec import UNSET, UnsetType
 from pydantic import BaseModel
@@ -127,6 +127,7 @@ class Hotplane:
         priority: int | None = None,
         configuration: Mapping[str, Json] | None = None,
         required: bool = False,
+        on_fail: Literal["record", "reject", "fix"] | None = None,
         delivery: DeliverySettings | None = None,
     ) -> None:
         """Have a plugin loaded when the host starts; for a running host see `load`.
@@ -138,6 +139,7 @@ class Hotplane:
             priority: Higher runs earlier; its class's own by default.
             configuration: For a class; an instance brings its own.
             required: Whether the host must not start without it.
+            on_fail: What follows when it objects, if it is a validator; a record by default.
             delivery: How events are delivered to it, if it is a webhook handler; as configured for all by default.
         """
         cls, instance = (plugin, None) if isinstance(plugin, type) else (type(plugin), plugin)
@@ -149,6 +151,7 @@ class Hotplane:
             priority=priority,
             configuration=configuration or {},
             required=required,
+            on_fail=on_fail,
             source="hand",
             cls=cls,
             instance=instance,

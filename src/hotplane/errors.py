@@ -502,11 +502,22 @@ class OutputRejected(Invalid):
 
     code = "output-rejected"
 
-    def __init__(self, task_id: str, problems: Sequence[Problem], execution_id: str) -> None:
+    def __init__(
+        self,
+        task_id: str,
+        problems: Sequence[Problem],
+        execution_id: str,
+        *,
+        sampled: bool = False,
+        valid: bool | None = None,
+    ) -> None:
         self.task_id = task_id
         self.problems = tuple(problems)
         """With pointers into the output."""
         self.execution_id = execution_id
+        self.sampled = sampled
+        self.valid = valid
+        """The verdict; null where it was rejected because it could not be judged."""
         self.reasons = "; ".join(str(problem) for problem in self.problems) or "no reason given"
         super().__init__()
 

@@ -149,7 +149,7 @@ class Pipeline:
             done = await self._run(plan, blank, call)
             stored = await self._commit(await self._judge(plan, done, call), call)
             if stored.status is ExecutionStatus.REJECTED:
-                raise OutputRejected(plan.task.id, problems_of(stored), stored.id)
+                raise _rejection(stored)
             return stored
         finally:
             self._running.discard(task)
@@ -294,3 +294,8 @@ class Pipeline:
     def _left(self, call: _Call) -> float:
         """Return the seconds until the answer is due."""
         return call.limit + self._margin - call.elapsed
+
+
+def _rejection(stored: Execution) -> OutputRejected:
+    sampled = stored.sampling is not None and stored.sampling.sampled
+    return OutputRejected(stored.task_id, problems_of(stored), stored.id, sampled=sampled, valid=stored.valid)

@@ -212,3 +212,20 @@ async def test_an_output_that_was_to_be_judged_does_not_get_out_when_the_host_st
     await host.stop(grace=0.0)
     with pytest.raises(OutputRejected, match="cut short"):
         await asked
+
+
+async def test_a_program_around_the_host_says_what_follows_too(build: Build) -> None:
+    """A validator that is registered by hand may reject."""
+
+    class Never(Validator):
+        metadata = PluginMetadata(name="never", version="1.0")
+
+        def validate(self, execution: Execution, context: object) -> ValidationResult:
+            return ValidationResult(valid=False, message="never")
+
+    host = build(plugins={"samplers": NO_SAMPLES})
+    host.register(Never, on_fail="reject")
+    async with host:
+        with pytest.raises(OutputRejected) as caught:
+            await host.execute("upper", {"text": "a"}, sample=True)
+    assert (caught.value.sampled, caught.value.valid) == (True, False)

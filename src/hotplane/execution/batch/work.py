@@ -14,6 +14,7 @@ from msgspec import UNSET
 from hotplane.errors import (
     HotplaneError,
     Invalid,
+    OutputRejected,
     ShuttingDown,
     StorageError,
     StorageFull,
@@ -177,6 +178,8 @@ class Work:
     async def _reject(self, live: LiveBatch, item: Item, error: Invalid) -> None:
         if getattr(error, "execution_id", None) is None:
             await self._refuse(live, item, ExecutionStatus.REJECTED, error)
+        elif isinstance(error, OutputRejected):
+            self._count(live, item, ExecutionStatus.REJECTED, sampled=error.sampled, valid=error.valid)
         else:
             self._count(live, item, ExecutionStatus.REJECTED)
 
