@@ -52,8 +52,9 @@ def kill_and_finish(folder: Path, url: str, *, idempotent: bool, count: int, kil
     notes.touch()
     accepted = 0
     before: list[tuple[int, frozenset[int]]] = []
-    for _ in range(kills):
-        told = _run(url, notes, count, idempotent, moments.uniform(0.02, 0.5))
+    for number in range(kills):
+        # The first kill comes early, often in the middle of the upload.
+        told = _run(url, notes, count, idempotent, moments.uniform(0.0, 0.5 if number else 0.1))
         accepted = max(accepted, told)
         before.append((notes.stat().st_size, asyncio.run(_finished(url))))
     _run(url, notes, count, idempotent, None)
