@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from hotplane.errors import Problem
+from hotplane.errors import OutputRejected, Problem
 from hotplane.execution.settings import ValidationSettings
 from hotplane.execution.tasks import Plan
 from hotplane.execution.validation import Manner, result_of, sum_up
@@ -19,7 +19,7 @@ from hotplane.plugins import Validator
 from hotplane.records import Consequence, Execution, ExecutionFailure, ExecutionStatus, ValidationResult
 from hotplane.registry import Chain
 
-__all__ = ["OUTPUT_REJECTED", "gate", "problems_of", "refuse"]
+__all__ = ["OUTPUT_REJECTED", "gate", "refuse", "rejection"]
 
 OUTPUT_REJECTED = "output-rejected"
 """The type of the failure of executions whose output was refused."""
@@ -62,8 +62,14 @@ def refuse(execution: Execution, why: str) -> Execution:
     return replace(execution, status=ExecutionStatus.REJECTED, error=failure)
 
 
-def problems_of(execution: Execution) -> tuple[Problem, ...]:
-    """Return why an output was refused, with pointers into the output."""
+def rejection(execution: Execution) -> OutputRejected:
+    """Return what the caller of a rejected execution gets, with pointers into the output."""
+    sampled = execution.sampling is not None and execution.sampling.sampled
+    problems = _problems(execution)
+    return OutputRejected(execution.task_id, problems, execution.id, sampled=sampled, valid=execution.valid)
+
+
+def _problems(execution: Execution) -> tuple[Problem, ...]:
     found: list[Problem] = []
     for result in execution.validations:
         if result.consequence is Consequence.REJECTED:

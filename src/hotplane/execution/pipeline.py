@@ -17,13 +17,12 @@ from msgspec.structs import replace
 from hotplane.errors import (
     HotplaneError,
     InputRejected,
-    OutputRejected,
     Overloaded,
     Problem,
     ShuttingDown,
     StorageSlow,
 )
-from hotplane.execution.gating import gate, problems_of, refuse
+from hotplane.execution.gating import gate, refuse, rejection
 from hotplane.execution.recording import ExecutionStore, NotStored
 from hotplane.execution.sampling import decide
 from hotplane.execution.settings import ExecutionSettings, ValidationSettings
@@ -149,7 +148,7 @@ class Pipeline:
             done = await self._run(plan, blank, call)
             stored = await self._commit(await self._judge(plan, done, call), call)
             if stored.status is ExecutionStatus.REJECTED:
-                raise _rejection(stored)
+                raise rejection(stored)
             return stored
         finally:
             self._running.discard(task)
@@ -294,8 +293,3 @@ class Pipeline:
     def _left(self, call: _Call) -> float:
         """Return the seconds until the answer is due."""
         return call.limit + self._margin - call.elapsed
-
-
-def _rejection(stored: Execution) -> OutputRejected:
-    sampled = stored.sampling is not None and stored.sampling.sampled
-    return OutputRejected(stored.task_id, problems_of(stored), stored.id, sampled=sampled, valid=stored.valid)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from hotplane.execution.gating import gate, problems_of
+from hotplane.execution.gating import gate, rejection
 from hotplane.execution.settings import ValidationSettings
 from hotplane.execution.tasks import Plan
 from hotplane.execution.validation import judge, record
@@ -106,7 +106,7 @@ async def test_an_objection_rejects_and_keeps_the_output() -> None:
     assert judged.error is not None
     assert judged.error.type == "output-rejected"
     assert [each.consequence for each in judged.validations] == ["rejected", "rejected"]
-    assert [str(each) for each in problems_of(judged)] == ["a: 3 is odd", "b: wrong (at /a)", "b: worse (at /b)"]
+    assert [str(each) for each in rejection(judged).problems] == ["a: 3 is odd", "b: wrong (at /a)", "b: worse (at /b)"]
 
 
 def boom(output: Any) -> ValidationResult:

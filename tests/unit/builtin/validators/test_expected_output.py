@@ -85,7 +85,8 @@ def test_a_part_of_the_output_can_be_compared(judge):
     assert judge(TYPE, configuration, {"items": [{"n": 1}], "time": 2}, expected=expected).valid
     (error,) = judge(TYPE, configuration, {"items": [{"n": 2}]}, expected=expected).errors
     assert error.pointer == "/items/0/n"
-    assert judge(TYPE, configuration, {"items": []}, expected=expected).valid is False
+    for mode in ("structured", "fuzzy"):
+        assert judge(TYPE, {**configuration, "mode": mode}, {"items": []}, expected=expected).valid is False
 
 
 @pytest.mark.parametrize(
