@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from hotplane.cli import (
+    batch,
     config,
     execute,
     executions,
@@ -58,6 +59,7 @@ plugins.application.command(name="doctor")(plugin_checks.doctor)
 application.add_typer(plugins.application, name="plugins")
 application.add_typer(fallback.application, name="fallback")
 application.add_typer(executions.application, name="executions")
+application.add_typer(batch.application, name="batch")
 application.add_typer(config.application, name="config")
 
 

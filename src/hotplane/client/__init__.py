@@ -25,6 +25,7 @@ from hotplane.client.failures import (
     UploadIncomplete,
 )
 from hotplane.client.items import Item
+from hotplane.client.quality import Estimate, Quality
 from hotplane.client.results import (
     Batch,
     BatchCounts,
@@ -65,6 +66,7 @@ __all__ = [
     "ClientError",
     "ConnectionFailed",
     "ConnectionLost",
+    "Estimate",
     "Execution",
     "ExecutionStatus",
     "FailedPlugin",
@@ -75,6 +77,7 @@ __all__ = [
     "NotHotplane",
     "Plugin",
     "PluginHealth",
+    "Quality",
     "Readiness",
     "ResultStream",
     "Retry",

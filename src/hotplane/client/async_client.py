@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -19,6 +20,7 @@ from hotplane.client.calls import BatchOptions
 from hotplane.client.following import StreamProgress
 from hotplane.client.items import AsyncItems, Upload
 from hotplane.client.pace import OPERATION_PAUSE
+from hotplane.client.quality import Quality
 from hotplane.client.results import (
     Batch,
     BatchState,
@@ -213,6 +215,18 @@ class AsyncClient:
     async def tasks(self) -> tuple[TaskInfo, ...]:
         """Return every task."""
         return (await self._wire.send(calls.tasks())).items
+
+    async def quality(
+        self, task_id: str, *, since: datetime | str | None = None, until: datetime | str | None = None
+    ) -> Quality:
+        """Return what is estimated of a task's executions, from those that were sampled.
+
+        Args:
+            task_id: The task.
+            since: Only executions that started at or after this instant; a text is RFC 3339 with its offset.
+            until: Only executions that started before this instant.
+        """
+        return await self._wire.send(calls.quality(task_id, since, until))
 
     async def plugins(self) -> tuple[Plugin, ...]:
         """Return every plugin, loaded or not."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Generic, TypeAlias, TypedDict, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from hotplane.client.quality import Quality
 from hotplane.client.results import (
     Batch,
     BatchState,
@@ -41,6 +43,7 @@ __all__ = [
     "plugin_action",
     "plugin_health",
     "plugins",
+    "quality",
     "ready",
     "results",
     "submit",
@@ -180,6 +183,13 @@ def tasks() -> Call[Listed[TaskInfo]]:
     return Call(method="GET", path=_path("tasks"), shape=Listed[TaskInfo])
 
 
+def quality(task_id: str, since: datetime | str | None, until: datetime | str | None) -> Call[Quality]:
+    """Return the request for what is estimated of a task's executions."""
+    given = {"since": since, "until": until}
+    query = {name: _instant(value) for name, value in given.items() if value is not None}
+    return Call(method="GET", path=_path("tasks", task_id, "quality"), shape=Quality, query=query)
+
+
 def plugins() -> Call[Listed[Plugin]]:
     """Return the request for all plugins."""
     return Call(method="GET", path=_path("plugins"), shape=Listed[Plugin])
@@ -227,3 +237,7 @@ def _key(given: str | None) -> dict[str, str]:
 
 def _parameter(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _instant(value: datetime | str) -> str:
+    return value if isinstance(value, str) else value.astimezone().isoformat()

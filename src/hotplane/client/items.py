@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from hotplane.client.failures import ClientError, ConnectionLost
 from hotplane.values import Json, checked_copy
@@ -35,17 +35,19 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Comes back with the result as it is."""
 
 
-Items: TypeAlias = Iterable[Json | Item] | Path
-"""Inputs and `Item`s, or a file with one item a line, which is sent as it is."""
-AsyncItems: TypeAlias = Items | AsyncIterable[Json | Item]
+Items: TypeAlias = Iterable[Json | Item | Raw] | Path
+"""Inputs, `Item`s, and lines that are encoded already (`msgspec.Raw`); or a file of lines, sent as it is."""
+AsyncItems: TypeAlias = Items | AsyncIterable[Json | Item | Raw]
 
 
-def encoded(item: Json | Item) -> bytes:
-    """Return an item as a line of NDJSON, its end included; anything but an `Item` is an input.
+def encoded(item: Json | Item | Raw) -> bytes:
+    """Return an item as a line of NDJSON, its end included; what is no `Item`, and not encoded already, is an input.
 
     Raises:
         NotJson: It holds something that is no JSON value, such as NaN.
     """
+    if isinstance(item, Raw):
+        return bytes(item).replace(b"\n", b" ") + b"\n"
     if not isinstance(item, Item):
         return b'{"input":%b}\n' % _encode(checked_copy(item))
     checked_copy(item.input)
@@ -109,7 +111,7 @@ class Upload:
         elif not isinstance(self._items, AsyncIterable):
             yield from self._gathered(self._items)
 
-    def _gathered(self, items: Iterable[Json | Item]) -> Iterator[bytes]:
+    def _gathered(self, items: Iterable[Json | Item | Raw]) -> Iterator[bytes]:
         waiting: list[bytes] = []
         size = 0
         for item in items:

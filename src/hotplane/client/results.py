@@ -103,6 +103,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     seconds_left: float | None = None
     last_sequence: int = 0
     """The cursor of the last result."""
+    problem: str | None = None
+    """Why nothing runs although it should."""
 
     @property
     def ended(self) -> bool:

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Generator
 from contextlib import closing
+from datetime import datetime
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -17,6 +18,7 @@ from hotplane.client.calls import BatchOptions
 from hotplane.client.following import StreamProgress
 from hotplane.client.items import Items, Upload
 from hotplane.client.pace import OPERATION_PAUSE
+from hotplane.client.quality import Quality
 from hotplane.client.results import (
     Batch,
     BatchState,
@@ -209,6 +211,18 @@ class Client:
     def tasks(self) -> tuple[TaskInfo, ...]:
         """Return every task."""
         return (self._wire.send(calls.tasks())).items
+
+    def quality(
+        self, task_id: str, *, since: datetime | str | None = None, until: datetime | str | None = None
+    ) -> Quality:
+        """Return what is estimated of a task's executions, from those that were sampled.
+
+        Args:
+            task_id: The task.
+            since: Only executions that started at or after this instant; a text is RFC 3339 with its offset.
+            until: Only executions that started before this instant.
+        """
+        return self._wire.send(calls.quality(task_id, since, until))
 
     def plugins(self) -> tuple[Plugin, ...]:
         """Return every plugin, loaded or not."""

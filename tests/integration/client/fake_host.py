@@ -118,6 +118,7 @@ class FakeHost:
             Route("/api/stream/{id}/events", self._guarded(self._events)),
             Route("/api/{kind}/{id}/{action}", self._guarded(self._act), methods=["POST"]),
             Route("/api/plugins", self._guarded(self._plugins)),
+            Route("/api/tasks/{task}/quality", self._guarded(self._quality)),
             Route("/readyz", self._guarded(self._ready)),
             Route("/elsewhere", lambda _: Response("<html>", media_type="text/html")),
         ]
@@ -236,6 +237,11 @@ class FakeHost:
         return JSONResponse(
             {"items": [{"id": "a", "type": "t", "kind": "validator", "state": "active", "colour": "blue"}]}
         )
+
+    async def _quality(self, request: Request, _: Seen) -> Response:
+        estimate = {"value": 0.9, "low": 0.8, "high": 0.95}
+        found = {"task_id": "shout", "executions": 9, "judged": 3, "accuracy": estimate, "confidence": 0.95}
+        return JSONResponse({**found, "latency": {"p50_ms": 1.0}})
 
     async def _ready(self, request: Request, _: Seen) -> Response:
         return JSONResponse({"ready": False, "reasons": ["asleep"]}, 503)
