@@ -126,7 +126,7 @@ def _failed(failure: Failure, blank: DeliveryAttempt) -> Answer:
         return Answer(attempt, throttled=failure.timed_out, down=True)
     return Answer(
         _with(blank, error.reason, error.status, error.response),
-        throttled=error.status == _TOO_BUSY,
+        throttled=error.status == _TOO_BUSY or isinstance(error.__cause__, TimeoutError),
         retry_after=error.retry_after,
         gone=error.gone,
         down=error.status is None or error.status == _TOO_BUSY or error.status >= 500,

@@ -30,9 +30,9 @@ __all__ = ["Lane", "LaneParts"]
 _TICK_SECONDS = 15.0
 """So often at least a lane looks at the store and the clock, whether or not anybody woke it: other hosts that share
 the store wake nobody here, and a clock may be turned."""
-_GROUP = 8
+_GROUP = 16
 """Deliveries that a lane holds, for each one that may be under way."""
-_SMALLEST_GROUP = 32
+_SMALLEST_GROUP = 128
 _EVERY = 4
 """Every so many claims what was tried before comes first."""
 _FIRST_PAUSE = 0.5
@@ -88,6 +88,7 @@ class Lane:
         self.handler = handler
         self._parts = parts
         self._settings = settings
+        self._most = max(_SMALLEST_GROUP, _GROUP * settings.concurrency)
         self._wall = WallClock(parts.clock)
         self._ledger = Ledger()
         self._attempts = Attempts(handler, parts, settings, self._ledger, self._wall)
@@ -99,6 +100,7 @@ class Lane:
             clock=self._wall,
             log=parts.log,
             on_settled=self._settled,
+            enough=max(1, self._most // 4),
         )
         self._reclaiming = Reclaiming(handler, parts.holder, parts.deliveries, parts.clock, self._wall)
         self._woken = asyncio.Event()
@@ -208,11 +210,10 @@ class Lane:
         return self._parts.destinations.of(self.handler, plugin, self._settings.timeout_seconds)
 
     def _room(self, breaker: Breaker) -> int:
-        most = max(_SMALLEST_GROUP, _GROUP * self._settings.concurrency)
         if breaker.state in (BreakerState.OPEN, BreakerState.HALF_OPEN):
             return 0 if self._ledger.held else breaker.settings.half_open_permits
         # Small groups cost as many commits as large ones.
-        return most - self._ledger.held if self._ledger.held <= most // 2 else 0
+        return self._most - self._ledger.held if self._ledger.held <= self._most // 2 else 0
 
     async def _claim(self, room: int) -> float:
         now, steady = self._wall.now(), self._parts.clock.monotonic()

@@ -6,6 +6,7 @@ Imports only `held`, `clock` and `storage`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from hotplane.errors import HotplaneError
@@ -16,6 +17,7 @@ from hotplane.storage import Outcome, StoredDeliveries
 
 __all__ = ["Settler"]
 
+_GATHER_SECONDS = 0.02
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 
@@ -34,6 +36,7 @@ class Settler:
         clock: Of the times that are written.
         log: Told when the store takes nothing.
         on_settled: Told of every group after its commit.
+        enough: So many are written at once; fewer wait a moment for others.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Settler:
         clock: WallClock,
         log: Logger,
         on_settled: Callable[[list[Outcome]], None],
+        enough: int,
     ) -> None:
         self._handler = handler
         self._holder = holder
@@ -54,10 +58,14 @@ class Settler:
         self._clock = clock
         self._log = log
         self._on_settled = on_settled
+        self._enough = enough
+        self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def soon(self) -> None:
         """Have what there is written down, after the group that is being written."""
+        if self._ledger.unsettled >= self._enough:
+            self._hurry.set()
         if self._task is None and self._ledger.unsettled:
             self._task = asyncio.create_task(self._settle_all(), name=f"hotplane-settle-{self._handler}")
 
@@ -76,6 +84,8 @@ class Settler:
         try:
             while self._ledger.unsettled:
                 try:
+                    if not self._hurry.is_set() and self._ledger.unsettled < self._enough:
+                        await self._gather()
                     await self._settle()
                     pause = 0.0
                 except HotplaneError as error:
@@ -86,7 +96,14 @@ class Settler:
         finally:
             self._task = None
 
+    async def _gather(self) -> None:
+        """Give others a moment to end: a group costs little more than a single one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER_SECONDS):
+                await self._hurry.wait()
+
     async def _settle(self) -> None:
+        self._hurry.clear()
         batch = self._ledger.take_settlement()
         try:
             await self._deliveries.settle(
