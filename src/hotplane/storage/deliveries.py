@@ -9,13 +9,13 @@ from functools import partial
 import msgspec
 from sqlalchemy import Connection, case, delete, insert, literal, null, select, update
 
-from hotplane.errors import Invalid
+from hotplane.errors import Invalid, InvalidCursor
 from hotplane.records import Event
 from hotplane.storage import delivery_queries as queries
 from hotplane.storage import pruning
 from hotplane.storage.claiming import PARKED, Claim, Release, Settlement, wake
 from hotplane.storage.delivery import Backlog, Delivery, DeliveryFilter, DeliveryState, EventRange, Outcome
-from hotplane.storage.filters import MAX_PAGE, Page, check_limit, decode_cursor
+from hotplane.storage.filters import MAX_PAGE, Page, check_limit, decode_cursor, encode_cursor
 from hotplane.storage.readers import Readers
 from hotplane.storage.tables import deliveries, events
 from hotplane.storage.writer import Writer
@@ -25,6 +25,8 @@ __all__ = ["StoredDeliveries"]
 
 _ALL = DeliveryFilter()
 _EVERYTHING = EventRange()
+_MARK = "~"
+"""Stands between the two halves of a cursor; no handler's name has it."""
 _of = deliveries.c
 _decode_event = msgspec.json.Decoder(Event).decode
 
@@ -132,6 +134,22 @@ class StoredDeliveries:
         read = partial(queries.list_deliveries, handler=handler, wanted=filter, limit=limit, before=before)
         return await self._readers.run(read)
 
+    async def list_all(
+        self, filter: DeliveryFilter = _ALL, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Delivery]:
+        """Return the deliveries to all handlers, also to those that are gone, those of the newest events first.
+
+        Raises:
+            InvalidCursor, Invalid: The cursor is not one of this method's, or the limit is out of its range.
+        """
+        before = None if cursor is None else _place(cursor)
+        limit = check_limit(limit)
+        # One row more than asked for tells whether there is another page.
+        read = partial(queries.list_all_deliveries, wanted=filter, limit=limit + 1, before=before)
+        found = await self._readers.run(read)
+        items, more = found[:limit], len(found) > limit
+        return Page(items, f"{encode_cursor(items[-1].sequence)}{_MARK}{items[-1].handler}" if more else None)
+
     async def get(self, handler: str, sequence: int) -> tuple[Delivery, Event] | None:
         """Return a delivery with its event; None when there is no such delivery."""
         found = await self._readers.run(partial(queries.one_delivery, handler=handler, sequence=sequence))
@@ -223,6 +241,13 @@ class StoredDeliveries:
 
     async def _work(self, work: Callable[[Connection], object]) -> None:
         await self._writer.write(Write(work=work))
+
+
+def _place(cursor: str) -> tuple[int, str]:
+    number, mark, handler = cursor.partition(_MARK)
+    if not mark or not handler:
+        raise InvalidCursor(cursor)
+    return decode_cursor(number), handler
 
 
 class _Replay:

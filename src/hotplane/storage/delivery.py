@@ -85,6 +85,10 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True):
     states: frozenset[DeliveryState] = frozenset()
     types: frozenset[EventType] = frozenset()
     sequence: int | None = None
+    came_from: datetime | None = None
+    """Aware; when the store took the events in, this instant included."""
+    came_to: datetime | None = None
+    """Aware; this instant excluded."""
 
 
 class EventRange(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ __all__ = [
     "failing_since",
     "handlers",
     "leases",
+    "list_all_deliveries",
     "list_deliveries",
     "next_due",
     "one_delivery",
@@ -86,6 +87,22 @@ def list_deliveries(
     rows = connection.execute(query.order_by(_of.event.desc()).limit(limit + 1)).all()
     items = tuple(_delivery(row) for row in rows[:limit])
     return Page(items, encode_cursor(rows[limit - 1].event) if len(rows) > limit else None)
+
+
+def list_all_deliveries(
+    connection: Connection, wanted: DeliveryFilter, limit: int, before: tuple[int, str] | None
+) -> tuple[Delivery, ...]:
+    """Return the newest deliveries to all handlers, by event and then by handler, behind the place `before`."""
+    rows: list[Row[Any]] = []
+    # A page of each handler is read by its key. One query over all would have to sort everything.
+    for handler in handlers(connection):
+        query = _deliveries(handler).where(*_conditions(wanted))
+        if before is not None:
+            event, last = before
+            query = query.where(_of.event <= event if handler > last else _of.event < event)
+        rows += connection.execute(query.order_by(_of.event.desc()).limit(limit))
+    rows.sort(key=lambda row: (-row.event, row.handler))
+    return tuple(_delivery(row) for row in rows[:limit])
 
 
 def one_delivery(connection: Connection, handler: str, sequence: int) -> tuple[Delivery, bytes] | None:
@@ -151,6 +168,10 @@ def _conditions(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
         yield events.c.type.in_(sorted(kind.value for kind in wanted.types))
     if wanted.sequence is not None:
         yield _of.event == wanted.sequence
+    if wanted.came_from is not None:
+        yield events.c.at >= microseconds(wanted.came_from)
+    if wanted.came_to is not None:
+        yield events.c.at < microseconds(wanted.came_to)
 
 
 def _range_conditions(wanted: EventRange) -> Iterator[ColumnElement[bool]]:

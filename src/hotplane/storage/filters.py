@@ -55,6 +55,10 @@ class EventFilter(Struct, frozen=True, kw_only=True):
     severities: frozenset[Severity] = frozenset()
     task_id: str | None = None
     execution_id: str | None = None
+    came_from: datetime | None = None
+    """Aware; when the store took them in, this instant included."""
+    came_to: datetime | None = None
+    """Aware; this instant excluded."""
 
 
 class Page(Struct, Generic[T], frozen=True):
@@ -95,6 +99,10 @@ def event_conditions(wanted: EventFilter) -> Iterator[ColumnElement[bool]]:
         yield columns.task_id == wanted.task_id
     if wanted.execution_id is not None:
         yield columns.execution_id == wanted.execution_id
+    if wanted.came_from is not None:
+        yield columns.at >= microseconds(wanted.came_from)
+    if wanted.came_to is not None:
+        yield columns.at < microseconds(wanted.came_to)
 
 
 def check_limit(limit: int) -> int:

@@ -6,6 +6,7 @@ They run in a reader's thread, decoding included, and are short: each is one sta
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
@@ -18,17 +19,21 @@ from hotplane.storage.filters import (
     event_conditions,
     execution_conditions,
 )
-from hotplane.storage.tables import events, executions, key_values, overrides, tasks
+from hotplane.storage.tables import events, executions, key_values, overrides, tasks, webhooks
 from hotplane.values import Json
 
 __all__ = [
     "count_executions",
+    "follow_events",
     "has_minted",
     "list_events",
     "list_executions",
     "list_overrides",
     "list_tasks",
+    "list_webhooks",
+    "newest_events",
     "newest_execution",
+    "newest_sequence",
     "value_of_key",
 ]
 
@@ -76,6 +81,39 @@ def list_events(connection: Connection, wanted: EventFilter, after: int, limit: 
     query = select(columns.sequence, columns.body).where(columns.sequence > after, *event_conditions(wanted))
     rows = connection.execute(query.order_by(columns.sequence).limit(limit))
     return tuple(replace(_decode_event(body), sequence=sequence) for sequence, body in rows)
+
+
+def follow_events(connection: Connection, wanted: EventFilter, after: int, limit: int) -> tuple[tuple[Event, ...], int]:
+    """Return the next events, and up to which sequence everything was looked at."""
+    # Looked up first: with PostgreSQL a later statement of the same transaction may see more, never less.
+    newest = newest_sequence(connection)
+    found = list_events(connection, wanted, after, limit)
+    last = found[-1].sequence if found else UNSET
+    reached = after if last is UNSET else last
+    return found, reached if len(found) == limit else max(newest, reached)
+
+
+def newest_events(connection: Connection, wanted: EventFilter, before: int | None, limit: int) -> Page[Event]:
+    """Return the newest events that `wanted` describes, below the sequence `before`, the newest first."""
+    columns = events.c
+    query = select(columns.sequence, columns.body).where(*event_conditions(wanted))
+    if before is not None:
+        query = query.where(columns.sequence < before)
+    rows = connection.execute(query.order_by(columns.sequence.desc()).limit(limit + 1)).all()
+    items = tuple(replace(_decode_event(body), sequence=sequence) for sequence, body in rows[:limit])
+    return Page(items, encode_cursor(rows[limit - 1].sequence) if len(rows) > limit else None)
+
+
+def newest_sequence(connection: Connection) -> int:
+    """Return the sequence of the newest event, 0 where there is none."""
+    return connection.scalar(select(func.max(events.c.sequence))) or 0
+
+
+def list_webhooks(connection: Connection) -> dict[str, bytes]:
+    """Return the handlers that the API made, as they were written, by name."""
+    columns = webhooks.c
+    rows = connection.execute(select(columns.name, columns.body).order_by(columns.name))
+    return {str(name): bytes(body) for name, body in rows}
 
 
 def list_tasks(connection: Connection) -> tuple[Task, ...]:

@@ -16,6 +16,7 @@ from hotplane.storage import queries
 from hotplane.storage.commits import Commits
 from hotplane.storage.database import Database
 from hotplane.storage.deliveries import StoredDeliveries
+from hotplane.storage.event_log import EventLog
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.ledger import Ledger
@@ -26,6 +27,7 @@ from hotplane.storage.settings import StorageSettings
 from hotplane.storage.sqlite import SQLite
 from hotplane.storage.statements import matching, replace_row
 from hotplane.storage.tables import overrides, tasks
+from hotplane.storage.webhooks import StoredWebhooks
 from hotplane.storage.writer import StorageStats, Writer
 from hotplane.storage.writes import Addressee, Place, Write, event_row, execution_row, result_row
 from hotplane.values import Json, checked_copy
@@ -53,6 +55,10 @@ class Store:
         self._readers = readers
         self.deliveries = StoredDeliveries(writer, readers, database.placeholder)
         """Events on their way to handlers."""
+        self.event_log = EventLog(readers)
+        """The events, as readers follow them."""
+        self.webhooks = StoredWebhooks(writer, readers)
+        """The handlers that the API made."""
         self.addressees: Callable[[Event], Sequence[Addressee]] | None = None
         """Tells whom an event has to be delivered to; asked for every event that is stored, on the loop."""
 
@@ -130,6 +136,12 @@ class Store:
     def record_soon(self, execution: Execution, events: Sequence[Event] = (), *, place: Place | None = None) -> None:
         """Queue a record for a caller that was cancelled and cannot wait; a failure is logged."""
         self._writer.write_soon(self._write(execution, events, place))
+
+    async def publish_events(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """Store events from outside, and their deliveries, in one commit; return them with their sequences."""
+        last = await self._writer.write(self._write(None, events, None))
+        first = last - len(events) + 1
+        return tuple(replace(event, sequence=first + index) for index, event in enumerate(events))
 
     async def append_events(self, events: Sequence[Event]) -> None:
         """Store events that belong to no record, and their deliveries, in one commit."""

@@ -167,10 +167,14 @@ idempotency_keys = Table(
     "hotplane_idempotency_keys",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("created_at", BigInteger, nullable=False),
+    Column("holder", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
     Column("body", LargeBinary, nullable=False),
-    Index("hotplane_idempotency_keys_by_age", "created_at"),
+    Column("answer", LargeBinary),
+    Index("hotplane_idempotency_keys_by_end", "finished_at", "lease_until"),
 )
+"""A request that may be repeated. `finished_at` is null while it is worked on, by `holder`; a null holder left it."""
 
 counters = Table(
     "hotplane_counters",
