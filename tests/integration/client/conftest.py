@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -73,6 +74,27 @@ def fake(fake_running: Any) -> Any:
     """A server that fails on demand, and remembers nothing of the test before."""
     fake_running.host.forget()
     return fake_running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate of its own signature for 127.0.0.1, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    arguments = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=server"]
+    arguments += ["-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run(["openssl", "req", "-x509", *arguments], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Any]:
+    """The server behind TLS."""
+    module = _sibling("fake_host")
+    running = module.Running(module.FakeHost(), certificate)
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections import deque
 
+_RESET = struct.pack("ii", 1, 0)
+"""Closing a socket that lingers for 0 s resets the connection."""
+
 
 class Cutter:
-    """Relays to a port, in a thread of its own.
+    """Relays to a port, with two threads for each connection.
 
     Args:
         port: Where to.
@@ -17,67 +21,58 @@ class Cutter:
 
     def __init__(self, port: int) -> None:
         self._target = port
-        self.port = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
         self.connections = 0
         self.cut_answers_after: deque[int] = deque()
         """For each of the next connections, the bytes of the answer that still get through."""
         self.cut_requests_after: deque[int] = deque()
         """The same for the request."""
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="cutter")
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, name="cutter")]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._thread.start()
-        assert self._up.wait(10)
+        self._threads[0].start()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-    async def _serve(self) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._up.set()
-        await self._end.wait()
-        server.close()
-        relays = asyncio.all_tasks() - {asyncio.current_task()}
-        for each in relays:
-            each.cancel()
-        await asyncio.gather(*relays, return_exceptions=True)
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        down = self.cut_answers_after.popleft() if self.cut_answers_after else None
-        up = self.cut_requests_after.popleft() if self.cut_requests_after else None
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        tasks = [
-            asyncio.create_task(_pump(reader, inner_writer, up)),
-            asyncio.create_task(_pump(inner_reader, writer, down)),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in tasks:
-                each.cancel()
-        for each in (writer, inner_writer):
-            each.transport.abort()
+        for each in (self._listener, *self._open):
             with contextlib.suppress(OSError):
-                await each.wait_closed()
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+        for each in (self._listener, *self._open):
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the listener was shut down
+            while True:
+                outer = self._listener.accept()[0]
+                self._open.append(outer)
+                inner = socket.create_connection(("127.0.0.1", self._target))
+                self._open.append(inner)
+                self.connections += 1
+                up = self.cut_requests_after.popleft() if self.cut_requests_after else None
+                down = self.cut_answers_after.popleft() if self.cut_answers_after else None
+                for source, target, limit in ((outer, inner, up), (inner, outer, down)):
+                    pump = threading.Thread(target=_pump, args=(source, target, limit), name="cutter-pump")
+                    self._threads.append(pump)
+                    pump.start()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
+def _pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
     left = limit
-    with contextlib.suppress(OSError):  # the other side has gone
-        while (data := await reader.read(65536)) and left != 0:
+    with contextlib.suppress(OSError):  # the other thread has cut it
+        while left != 0 and (data := source.recv(65536)):
             data = data if left is None else data[:left]
-            writer.write(data)
-            await writer.drain()
+            target.sendall(data)
             left = None if left is None else left - len(data)
+    for each in (source, target):
+        with contextlib.suppress(OSError):
             if left == 0:
-                return
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            each.shutdown(socket.SHUT_RDWR)

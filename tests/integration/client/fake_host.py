@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -265,8 +266,9 @@ class _Answering(Response):
 class Running:
     """The server in a thread; it can be stopped and started again on its port."""
 
-    def __init__(self, host: FakeHost) -> None:
+    def __init__(self, host: FakeHost, certificate: Path | None = None) -> None:
         self.host = host
+        self._certificate = certificate
         self.port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -274,7 +276,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._certificate is None else 'https'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         self._up.clear()
@@ -290,7 +292,13 @@ class Running:
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
-        config = uvicorn.Config(self.host.application(), port=self.port, log_level="critical", lifespan="off")
+        config = uvicorn.Config(
+            self.host.application(),
+            port=self.port,
+            log_level="critical",
+            lifespan="off",
+            ssl_certfile=self._certificate,
+        )
         self._server = uvicorn.Server(config)
         serving = asyncio.create_task(self._server.serve())
         while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from hotplane.client import ApiNotFound, AsyncClient, Client, ConnectionLost, Item, UploadIncomplete
+from hotplane.client import (
+    ApiNotFound,
+    AsyncClient,
+    Client,
+    ConnectionFailed,
+    ConnectionLost,
+    Item,
+    RetryPolicy,
+    UploadIncomplete,
+)
 from hotplane.client.items import Upload
 
 
@@ -171,6 +181,16 @@ async def test_a_stream_survives_a_restart_of_the_host(both: Any, fake: Any) -> 
     assert numbers(found) == [1, 2, 3, 4]
 
 
+async def test_a_stream_survives_a_cut_wire(cut: Any, cutter: Any) -> None:
+    """The wire is cut within events: each result comes once, in order."""
+    stream = cut.client.stream("shout", [str(n) for n in range(200)])
+    assert len(await cut.each(stream)) == 200
+    cutter.cut_answers_after.extend([1500, 4321, 700])
+    again = cut.client.open_stream(stream.id)
+    assert numbers(await cut.each(again)) == list(range(1, 201))
+    assert cutter.connections >= 4
+
+
 async def test_leaving_a_stream_cancels_the_rest(both: Any, fake: Any) -> None:
     """Whoever stops reading cancels what is left."""
     fake.host.end_parts_after.append(1)
@@ -201,17 +221,17 @@ async def test_a_cut_upload_tells_what_arrived(cut: Any, cutter: Any) -> None:
             yield f"item {n}"
 
     with pytest.raises(UploadIncomplete) as found:
-        await _collect(cut, cut.client.stream("shout", items()), results)
+        await _collect(cut.client.stream("shout", items()), results)
     assert numbers(results) == list(range(1, found.value.accepted + 1))
     assert 0 < found.value.accepted < 20_000
 
 
-async def test_a_cut_upload_of_a_batch_is_not_repeated(cut: Any, cutter: Any, fake: Any) -> None:
+async def test_a_cut_upload_of_a_batch_is_not_repeated(cut: Any, cutter: Any) -> None:
     """What has arrived of a batch runs; a second upload would run it twice."""
     cutter.cut_requests_after.append(50_000)
     with pytest.raises(ConnectionLost):
         await cut.ask("batch", "shout", ["x" * 100] * 20_000)
-    assert fake.host.paths() == ["POST /api/batch/execute"]
+    assert cutter.connections == 1
 
 
 async def test_an_error_of_the_items_is_the_callers(both: Any, fake: Any) -> None:
@@ -263,9 +283,33 @@ async def test_asynchronous_items_need_the_async_client(fake: Any) -> None:
         client.batch("shout", items())  # type: ignore[arg-type]
 
 
-async def _collect(both: Any, iterator: Any, into: list[Any]) -> None:
+async def test_a_stream_goes_both_ways_over_tls(kind: str, secure: Any, certificate: Path) -> None:
+    """Sending and reading share one TLS connection: thousands of items go up while their results come down."""
+    trust = ssl.create_default_context(cafile=str(certificate))
+    client = (AsyncClient if kind == "async" else Client)(secure.url, verify=trust)
+    stream: Any = client.stream("shout", (f"item {n} {'x' * 200}" for n in range(5000)))
+    if isinstance(client, AsyncClient):
+        found = [each async for each in stream]
+        await client.aclose()
+    else:
+        found = await asyncio.to_thread(list, stream)
+        client.close()
+    assert numbers(found) == list(range(1, 5001))
+    assert secure.host.paths() == ["POST /api/stream/execute"]
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(kind: str, secure: Any) -> None:
+    """The connection of a stream checks certificates like every other one."""
+    policy = RetryPolicy(attempts=1)
+    client: Any = (AsyncClient if kind == "async" else Client)(secure.url, resume=policy)
+    with pytest.raises(ConnectionFailed, match="certificate"):
+        await _collect(client.stream("shout", ["a"]), [])
+    await client.aclose() if kind == "async" else client.close()
+
+
+async def _collect(iterator: Any, into: list[Any]) -> None:
     """Put everything that an iterator gives into a list, also when it fails."""
-    if both.is_async:
+    if hasattr(iterator, "__aiter__"):
         async for each in iterator:
             into.append(each)  # noqa: PERF401 - those before an error count
     else:

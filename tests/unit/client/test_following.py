@@ -59,6 +59,17 @@ def test_a_stream_tells_its_id_its_state_and_its_end() -> None:
     assert progress.ended
 
 
+@given(st.integers(0, 400), st.integers(0, 3))
+def test_a_stream_that_was_cut_anywhere_gives_each_result_once(cut: int, early: int) -> None:
+    """The rest of a cut event is not glued to the next answer, which may begin too early."""
+    progress = StreamProgress("http://h")
+    events = [event("result", result(n)) for n in range(1, 6)]
+    found = list(progress.feed(b"".join(events)[:cut]))
+    progress.begin()
+    found += progress.feed(b"".join(events[max(0, progress.after - early) :]))
+    assert [each.sequence for each in found] == [1, 2, 3, 4, 5]
+
+
 def test_unknown_events_are_ignored() -> None:
     """A newer server may tell more."""
     assert list(StreamProgress("http://h").feed(event("weather", b"sunny"))) == []
