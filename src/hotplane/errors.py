@@ -21,7 +21,9 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     ├── PluginError
     │   ├── PluginImportFailed, PluginIncompatible, PluginStartFailed, PluginReloadFailed, PluginTimeout
     ├── MissingExtra
-    └── RetryLater, PluginMisconfigured        (raised by plugins)
+    ├── RetryLater
+    │   └── ConfigurationRefused
+    └── PluginMisconfigured                    (the last two are raised by plugins)
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ __all__ = [
     "BreakerOpen",
     "CannotListen",
     "ConfigurationError",
+    "ConfigurationRefused",
     "Conflict",
     "DeclaredInFile",
     "DeliveryUnderWay",
@@ -778,6 +781,19 @@ class RetryLater(HotplaneError):
     def __init__(self, after: float, message: str | None = None) -> None:
         self.after = after
         super().__init__(message)
+
+
+class ConfigurationRefused(RetryLater):
+    """The plugin {plugin_id!r} finds its configuration unusable, and is asked again later: {reasons}"""
+
+    code = "configuration-refused"
+
+    def __init__(self, plugin_id: str, problems: Sequence[Problem], after: float) -> None:
+        self.plugin_id = plugin_id
+        self.problems = tuple(problems)
+        """With pointers into the configuration."""
+        self.reasons = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(after)
 
 
 class PluginMisconfigured(HotplaneError):

@@ -5,14 +5,15 @@ Imports only `plugins`, `records`, `errors`, `values` and its own room; it knows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from hotplane.errors import (
     ConfigurationError,
+    ConfigurationRefused,
     HotplaneError,
     InvalidMetadata,
     PluginMisconfigured,
@@ -22,13 +23,19 @@ from hotplane.errors import (
 from hotplane.host.hooks import call_hook, has_hook
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec
-from hotplane.plugins import Plugin, PluginContext, kind_name, kind_of
+from hotplane.plugins import Plugin, PluginContext, WebhookHandler, kind_name, kind_of
 from hotplane.plugins.base import check_plugin_class
 from hotplane.records import Health
 from hotplane.registry import Offload
 from hotplane.values import pointer
 
-__all__ = ["Instances", "Unhealthy", "read_configuration", "reason_of"]
+__all__ = ["Admit", "Instances", "Unhealthy", "read_configuration", "reason_of"]
+
+Admit = Callable[[str, BaseModel], Sequence[Problem]]
+"""Tells what of a plugin's configuration its host does not allow, wherever it came from."""
+
+_ASK_AGAIN_SECONDS = 300.0
+"""What only the plugin finds wrong may be an outage, such as a mail server that does not answer."""
 
 
 class Unhealthy(Exception):
@@ -42,14 +49,33 @@ class Instances:
         make_context: Makes a plugin's context from its id and configuration.
         offload: Runs sync hooks and constructors.
         settings: Limits.
+        admit: What configurations may not say; everything by default.
     """
 
     def __init__(
-        self, *, make_context: Callable[[str, BaseModel], PluginContext], offload: Offload, settings: HostSettings
+        self,
+        *,
+        make_context: Callable[[str, BaseModel], PluginContext],
+        offload: Offload,
+        settings: HostSettings,
+        admit: Admit | None = None,
     ) -> None:
         self._make_context = make_context
         self._offload = offload
         self._settings = settings
+        self._admit = admit
+
+    def read(self, plugin_id: str, cls: type[Plugin[Any]], configuration: Mapping[str, Any]) -> BaseModel:
+        """Read a configuration, and check that the host allows what it says.
+
+        Raises:
+            PluginMisconfigured: As of `read_configuration`.
+        """
+        config = read_configuration(plugin_id, cls, configuration)
+        problems = self._admit(plugin_id, config) if self._admit is not None else ()
+        if problems:
+            raise _misfit(plugin_id, problems)
+        return config
 
     async def make(self, spec: PluginSpec, cls: type[Plugin[Any]], configuration: Mapping[str, Any]) -> Plugin[Any]:
         """Return an instance that is not started.
@@ -69,7 +95,7 @@ class Instances:
             return spec.instance
         plugin = cls.__new__(cls)
         plugin.id = spec.id
-        plugin.config = read_configuration(spec.id, cls, configuration)
+        plugin.config = self.read(spec.id, cls, configuration)
         limit = self._settings.start_timeout_seconds
         try:
             await self._offload(partial(type(plugin).__init__, plugin), timeout=limit)
@@ -78,9 +104,22 @@ class Instances:
         return plugin
 
     async def start(self, plugin: Plugin[Any]) -> None:
-        """Call the start hook."""
+        """Call the start hook, and have a webhook handler validate its configuration.
+
+        Raises:
+            ConfigurationRefused: The handler objects; it was stopped again.
+            BaseException: Whatever the hook raised.
+        """
         context = self._make_context(plugin.id, plugin.config)
         await self._call(plugin, "start", context, limit=self._settings.start_timeout_seconds)
+        try:
+            problems = await self._objections(plugin, plugin.config)
+        except BaseException:
+            await self.stop(plugin)
+            raise
+        if problems:
+            await self.stop(plugin)
+            raise ConfigurationRefused(plugin.id, problems, _ASK_AGAIN_SECONDS)
 
     async def check_health(self, plugin: Plugin[Any]) -> None:
         """Ask the plugin for its health, where it has a check.
@@ -117,8 +156,12 @@ class Instances:
         """Call the hook that takes a new configuration in, and give the plugin that configuration.
 
         Raises:
+            ConfigurationError: A webhook handler finds it unusable; it keeps its old configuration.
             PluginMisconfigured: The hook raised or took too long; the plugin keeps its old configuration.
         """
+        problems = await self._objections(plugin, config)
+        if problems:
+            raise ConfigurationError(problems)
         try:
             await self._call(plugin, "reconfigure", config, limit=self._settings.start_timeout_seconds)
         except Exception as error:
@@ -138,6 +181,17 @@ class Instances:
         except Exception as error:
             return f"its stop failed and was forced: {reason_of(error)}"
         return ""
+
+    async def _objections(self, plugin: Plugin[Any], config: BaseModel) -> tuple[Problem, ...]:
+        if not isinstance(plugin, WebhookHandler):
+            return ()
+        try:
+            found: object = await self._call(
+                plugin, "validate_configuration", config, limit=self._settings.start_timeout_seconds
+            )
+        except Exception as error:
+            return (Problem(f"it cannot be validated: {reason_of(error)}"),)
+        return tuple(cast("Sequence[Problem]", found or ()))
 
     async def _guarded(self, plugin: Plugin[Any], hook: str, *args: object) -> Any:
         try:
@@ -162,10 +216,14 @@ def read_configuration(plugin_id: str, cls: type[Plugin[Any]], configuration: Ma
         problems = [Problem(str(each["msg"]), pointer(*each["loc"])) for each in error.errors(include_url=False)]
     except Exception as error:  # a plugin's own validators may raise anything
         problems = [Problem(f"its model failed: {reason_of(error)}")]
+    raise _misfit(plugin_id, problems)
+
+
+def _misfit(plugin_id: str, problems: Sequence[Problem]) -> PluginMisconfigured:
     listing = "; ".join(f"{problem.pointer or '/'}: {problem.message}" for problem in problems)
-    raise PluginMisconfigured(f"The configuration of {plugin_id!r} does not fit: {listing}") from ConfigurationError(
-        problems
-    )
+    error = PluginMisconfigured(f"The configuration of {plugin_id!r} does not fit: {listing}")
+    error.__cause__ = ConfigurationError(problems)
+    return error
 
 
 def reason_of(error: BaseException) -> str:

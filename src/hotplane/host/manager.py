@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from hotplane.errors import DeclaredInFile, HotplaneError, PluginStartFailed
 from hotplane.host.dependencies import Dependencies
-from hotplane.host.instances import Instances, reason_of
+from hotplane.host.instances import Admit, Instances, reason_of
 from hotplane.host.operations import Operations
 from hotplane.host.paths import Doors
 from hotplane.host.reload import Reloader
@@ -54,6 +54,7 @@ class Manager(Switchboard):
         restart: For plugins without restart settings of their own.
         doors: From where plugins may be loaded while the host runs; nowhere by default.
         on_news: Told of every step and every reload of every plugin.
+        admit: What configurations may not say; everything by default.
     """
 
     def __init__(
@@ -72,11 +73,12 @@ class Manager(Switchboard):
         restart: RestartSettings | None = None,
         doors: Doors | None = None,
         on_news: Callable[[PluginNews], None] | None = None,
+        admit: Admit | None = None,
     ) -> None:
         super().__init__(registry, on_news)
         self._overrides = overrides
         self._doors = doors or Doors()
-        self._instances = Instances(make_context=make_context, offload=offload, settings=settings)
+        self._instances = Instances(make_context=make_context, offload=offload, settings=settings, admit=admit)
         self._dependencies = Dependencies(self._slots, host_version)
         self._operations = Operations(
             registry,

@@ -117,6 +117,18 @@ class Operations:
         if problem is not None:
             raise PluginIncompatible(slot.spec.id, problem)
 
+    async def rehearse(self, spec: PluginSpec) -> type[Plugin[Any]]:
+        """Make an instance of what a spec asks for, start it, stop it again, and return its class.
+
+        Raises:
+            BaseException: Why it would not come up.
+        """
+        cls = check_plugin_class(spec.cls or await self._found(spec))
+        plugin = await self._instances.make(spec, cls, spec.configuration)
+        await self._instances.start(plugin)
+        await self._instances.stop(plugin)
+        return cls
+
     # --- loading -----------------------------------------------------------------------------------------
 
     async def load(self, slot: Slot, code: Code | None = None) -> None:

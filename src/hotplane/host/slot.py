@@ -18,6 +18,7 @@ from hotplane.host.code import Code
 from hotplane.host.discovery import Found
 from hotplane.host.lifecycle import Lifecycle
 from hotplane.host.restarts import RestartSettings
+from hotplane.host.showing import shown_configuration
 from hotplane.host.status import CodeOrigin, PluginStatus, Reload
 from hotplane.host.versions import Versions
 from hotplane.plugins import Plugin, kind_name, kind_of
@@ -171,6 +172,14 @@ class Slot:
             missing=self.missing,
         )
 
+    @property
+    def shown_overrides(self) -> dict[str, Json]:
+        """What operators changed, without the secrets in it."""
+        changed = self.overrides.get("configuration")
+        if not isinstance(changed, Mapping):
+            return dict(self.overrides)
+        return {**self.overrides, "configuration": shown_configuration(self.cls, changed)}
+
     def status(self, stats: StatsSnapshot, draining: int) -> PluginStatus:
         """Return what can be seen from outside."""
         metadata = self.metadata
@@ -191,7 +200,7 @@ class Slot:
             generation=self.generation,
             draining=draining,
             since=self.lifecycle.since,
-            overrides=dict(self.overrides),
+            overrides=self.shown_overrides,
             on_error=self.spec.on_error,
             on_fail=self.spec.on_fail,
             last_reload=self.last_reload,

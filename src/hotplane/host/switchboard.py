@@ -5,15 +5,15 @@ Imports only `plugins`, `registry`, `records`, `errors` and its own room; storag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
 from hotplane.errors import ConfigurationError, PluginMisconfigured
 from hotplane.host.hooks import has_hook
-from hotplane.host.instances import Instances, read_configuration
+from hotplane.host.instances import Instances
 from hotplane.host.operations import Operations
 from hotplane.host.reload import Reloader
-from hotplane.host.slot import Slot
+from hotplane.host.slot import PluginSpec, Slot
 from hotplane.host.starting import Starter
 from hotplane.host.status import PluginStatus
 from hotplane.host.table import PluginTable
@@ -129,11 +129,62 @@ class Switchboard(PluginTable):
             self._changed()
             return self._status(slot)
 
+    async def rehearse(self, spec: PluginSpec) -> type[Plugin[Any]]:
+        """Find out whether a plugin would come up, by starting and stopping an instance that is in no chain.
+
+        Raises:
+            BaseException: Why it would not.
+        """
+        return await self._operations.rehearse(spec)
+
+    async def revise(
+        self,
+        plugin_id: str,
+        spec: PluginSpec,
+        overrides: Mapping[str, Json],
+        keep: Callable[[], Awaitable[None]],
+    ) -> PluginStatus:
+        """Give a plugin another spec of the same type, and other overrides.
+
+        Args:
+            plugin_id: Which.
+            spec: The whole of it.
+            overrides: What an operator changed of that.
+            keep: Has all of it stored, once the configuration serves, or else was tried.
+
+        Raises:
+            ConfigurationError, PluginReloadFailed, PluginMisconfigured, PluginStartFailed: As of `reconfigure` and
+                `enable`; but for the last, nothing has changed.
+        """
+        slot = self._slot(plugin_id)
+        wanted = overrides.get("configuration", spec.configuration)
+        async with slot.operating:
+            if wanted != slot.configuration:
+                await self._apply(slot, cast("Mapping[str, Any]", wanted))
+            await keep()
+            slot.spec, slot.overrides = spec, dict(overrides)
+            if slot.lifecycle.state is PluginState.ACTIVE:
+                self._registry.update(plugin_id, enabled=slot.enabled, priority=slot.priority)
+            elif slot.enabled:
+                await self._starter.by_hand(slot)
+            else:
+                self._disable(slot)
+            self._changed()
+            return self._status(slot)
+
+    def spec(self, plugin_id: str) -> PluginSpec:
+        """Return what was asked for of a plugin, secrets included.
+
+        Raises:
+            UnknownPlugin: There is none with this id.
+        """
+        return self._slot(plugin_id).spec
+
     async def _apply(self, slot: Slot, configuration: Mapping[str, Any]) -> None:
         if slot.code is None:
             slot.code = await self._operations.code_of(slot)
         try:
-            config = read_configuration(slot.spec.id, slot.code.cls, configuration)
+            config = self._instances.read(slot.spec.id, slot.code.cls, configuration)
         except PluginMisconfigured as error:
             raise cast("ConfigurationError", error.__cause__) from None
         if slot.lifecycle.state is not PluginState.ACTIVE:
