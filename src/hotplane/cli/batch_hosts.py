@@ -15,6 +15,7 @@ from hotplane.cli.settings import import_from_here, loaded_settings
 if TYPE_CHECKING:
     from hotplane.app import Hotplane
     from hotplane.client import AsyncBatchHandle, AsyncClient, Retry
+    from hotplane.execution.batch import NewItem
 
 __all__ = ["BatchHost", "here", "there", "translated"]
 
@@ -193,13 +194,20 @@ class _Here:
             await asyncio.wait({self._filling})
 
     async def _fill(self, lines: Iterator[bytes]) -> None:
-        from hotplane.cli.batch_items import NewItems
-
-        items = NewItems()
-        sealed = False
+        items = self._items(lines)
+        whole = False
         try:
-            while chunk := await asyncio.to_thread(lambda: list(islice(lines, _CHUNK))):
-                await self._host.batches.add(self._id, items.of(chunk))
-            sealed = True
+            while chunk := await asyncio.to_thread(lambda: list(islice(items, _CHUNK))):
+                await self._host.batches.add(self._id, chunk)
+            whole = True
         finally:
-            await self._host.batches.seal(self._id, truncated=not sealed)
+            await self._host.batches.seal(self._id, truncated=not whole)
+
+    def _items(self, lines: Iterator[bytes]) -> Iterator[NewItem]:
+        from hotplane.api.items import ItemReader
+        from hotplane.api.ndjson import Line
+
+        config = self._host.config
+        limit = config.batches.max_item_bytes
+        numbered = (Line(at, each if len(each) <= limit else None) for at, each in enumerate(lines, 1) if each.strip())
+        return (item for item, _ in ItemReader(limit, config.server.max_depth).read(numbered))

@@ -14,7 +14,7 @@ from hotplane.client.results import Batch
 from hotplane.errors import Problem
 from hotplane.values import Json, pointer
 
-__all__ = ["converted", "decoded", "ended_operation", "error_of", "read", "submitted"]
+__all__ = ["converted", "decoded", "ended_operation", "error_of", "problem_of", "read", "submitted"]
 
 T = TypeVar("T")
 
@@ -79,10 +79,15 @@ def ended_operation(address: str, operation: Mapping[str, Json], shape: type[T])
     """
     problem = operation.get("problem")
     if isinstance(problem, Mapping):
-        status = problem.get("status")
-        headers = {"content-type": _PROBLEM}
-        raise error_of(address, status if isinstance(status, int) else 500, headers, msgspec.json.encode(problem))
+        raise problem_of(address, msgspec.json.encode(problem))
     return converted(address, operation.get("result"), shape)
+
+
+def problem_of(address: str, document: bytes | str) -> ApiError | NotHotplane:
+    """Return the error of a problem document that came within a successful answer."""
+    data = document.encode() if isinstance(document, str) else document
+    status = _problem_document({"content-type": _PROBLEM}, data) or {}
+    return error_of(address, int(status.get("status", 500)), {"content-type": _PROBLEM}, data)
 
 
 def error_of(address: str, status: int, headers: Mapping[str, str], body: bytes) -> ApiError | NotHotplane:

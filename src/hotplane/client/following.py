@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from hotplane.client.answers import decoded
-from hotplane.client.failures import ConnectionLost, NotHotplane, UploadIncomplete
+from hotplane.client.answers import decoded, problem_of
+from hotplane.client.failures import ApiError, ConnectionLost, NotHotplane, UploadIncomplete
 from hotplane.client.results import Batch, ItemResult
 from hotplane.client.sse import LineTooLong, ServerSentEvent, SseParser
 
@@ -86,6 +86,7 @@ class StreamProgress:
         """The cursor of the last result that was given out."""
         self.batch: Batch | None = None
         """How the stream stood when the server last told."""
+        self._problem: ApiError | NotHotplane | None = None
         self.ended = False
         """Whether the last event has come."""
 
@@ -122,7 +123,9 @@ class StreamProgress:
         return ConnectionLost(self._address, "the stream of results ended too early")
 
     def check_upload(self) -> None:
-        """Raise `UploadIncomplete` where the server has not got all items."""
+        """Raise what the server found wrong with the upload, or `UploadIncomplete` where it has not got all items."""
+        if self._problem is not None:
+            raise self._problem
         if self.batch is not None and self.batch.truncated:
             raise UploadIncomplete(self.batch.id, self.batch.items)
 
@@ -132,6 +135,8 @@ class StreamProgress:
         if event.event in {"progress", "end"}:
             self.batch = decoded(self._address, event.data, Batch)
             self.ended = self.ended or event.event == "end"
+        elif event.event == "problem":
+            self._problem = problem_of(self._address, event.data)
         elif event.event == "stream":
             self.id = decoded(self._address, event.data, _Begun).id
         return None

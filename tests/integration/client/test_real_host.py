@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from examples.client import single
+from examples.client import batch, single, stream
 from hotplane.api import Server
 from hotplane.app import Hotplane
-from hotplane.client import ApiInvalid, ApiNotFound, AsyncClient, Client
+from hotplane.cli import main
+from hotplane.client import ApiInvalid, ApiNotFound, AsyncClient, Client, Item
 
 SPAM = Path(__file__).parents[3] / "examples" / "spam" / "hotplane.yaml"
 
@@ -79,3 +80,63 @@ async def test_the_example_of_a_single_execution(address: str, capsys: pytest.Ca
     assert lines[:2] == ["ready: True", "success: spam"]
     assert "validator link-and-prize: active" in lines
     assert lines[-1].startswith("input-rejected: ")
+
+
+async def test_the_example_of_a_batch(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """366 messages run, and their accuracy is estimated."""
+    await asyncio.to_thread(batch.main, address)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "completed: 366 of 366 succeeded"
+    assert sum(int(line.partition(": ")[2]) for line in lines[1:3]) == 366
+    assert lines[3].startswith("estimated accuracy: ")
+
+
+async def test_the_example_of_a_stream(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four messages go up one after the other, and each has its answer."""
+    await stream.main(address)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[:4]] == [f"message-{n}" for n in (1, 2, 3, 4)]
+    assert lines[4] == "completed: 4 of 4"
+
+
+async def test_a_bad_item_in_the_middle_fails_alone(address: str) -> None:
+    """A text that is too long is refused by its own result; the others have answers."""
+    texts = ["ok"] * 20 + ["x" * 2000] + ["ok"] * 20
+    async with AsyncClient(address) as client:
+        results = [each async for each in client.run_batch("spam-detector", ({"text": each} for each in texts))]
+    assert [each.position for each in results if not each.ok] == [21]
+    assert len(results) == 41
+
+
+async def test_a_stream_without_asyncio_has_every_result_once(address: str) -> None:
+    """A thread sends, another reads; a second reader gets the same behind a cursor."""
+
+    def run() -> tuple[list[int], list[int], int]:
+        with Client(address) as client, client.stream("spam-detector", ({"text": "hi"} for _ in range(300))) as sent:
+            first = [each.sequence for each in sent]
+            again = [each.sequence for each in client.open_stream(str(sent.id), after=first[99])]
+            return first, again, len(set(first))
+
+    first, again, different = await asyncio.to_thread(run)
+    assert (len(first), different) == (300, 300)
+    assert again == first[100:]
+
+
+async def test_the_same_key_makes_one_batch(address: str) -> None:
+    """A repeated upload with the same key is the same batch."""
+    items = [Item(input={"text": "hi"}, id=str(n)) for n in range(3)]
+    async with AsyncClient(address) as client:
+        first = await client.batch("spam-detector", items, idempotency_key="once")
+        await first.wait()
+        second = await client.batch("spam-detector", items, idempotency_key="once")
+        assert first.id == second.id
+        assert len([each async for each in client.batches()]) == 1
+
+
+async def test_the_command_runs_the_messages_on_a_server(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both accuracies stand side by side."""
+    arguments = ["batch", "run", str(batch.MESSAGES), "-t", "spam-detector", "--server", address]
+    assert await asyncio.to_thread(main, arguments) == 0
+    shown = capsys.readouterr().out
+    assert "accuracy, estimated (95 %)" in shown
+    assert "accuracy, true" in shown

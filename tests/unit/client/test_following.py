@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotplane.client import NotHotplane, UploadIncomplete
+from hotplane.client import ApiInvalid, NotHotplane, UploadIncomplete
 from hotplane.client.following import ResultLines, StreamProgress
 
 
@@ -68,6 +68,17 @@ def test_a_stream_that_was_cut_anywhere_gives_each_result_once(cut: int, early: 
     progress.begin()
     found += progress.feed(b"".join(events[max(0, progress.after - early) :]))
     assert [each.sequence for each in found] == [1, 2, 3, 4, 5]
+
+
+def test_what_is_wrong_with_the_upload_is_raised_at_the_end() -> None:
+    """A problem that the server tells in mid-stream does not keep the results back."""
+    progress = StreamProgress("http://h")
+    document = msgspec.json.encode({"title": "Too large", "detail": "No.", "status": 422, "code": "batch-too-large"})
+    stream = event("result", result(1)) + event("problem", document) + event("end", batch(truncated=True))
+    assert len(list(progress.feed(stream))) == 1
+    with pytest.raises(ApiInvalid) as found:
+        progress.check_upload()
+    assert found.value.code == "batch-too-large"
 
 
 def test_unknown_events_are_ignored() -> None:
