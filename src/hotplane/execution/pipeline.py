@@ -103,6 +103,11 @@ class Pipeline:
         """Executions that were admitted and are not answered."""
         return len(self._running)
 
+    @property
+    def calls(self) -> int:
+        """Those of them that are no items of a batch: somebody waits for the answer."""
+        return len(self._running) - self._items
+
     async def execute(
         self,
         plan: Plan,
@@ -113,6 +118,7 @@ class Pipeline:
         timeout_ms: int | None = None,
         place: Place | None = None,
         sample: bool = False,
+        minted: bool = False,
     ) -> Execution:
         """Execute a task once and return its stored record.
 
@@ -125,6 +131,7 @@ class Pipeline:
             place: The item of a batch that this is; its result is committed with the record. Batches limit
                 themselves, so that items are admitted beside the executions of others.
             sample: Whether it is sampled whatever the samplers say.
+            minted: Whether `id` was minted for this call.
 
         Raises:
             InputRejected: The input does not fit the schema; recorded, with the record's id.
@@ -140,7 +147,7 @@ class Pipeline:
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         self._running.add(task)
         try:
-            minted = id is None or await self._is_minted(id)
+            minted = minted or id is None or await self._is_minted(id)
             blank = self._blank(plan, input, expected, id, minted=minted)
             problems = plan.input_schema.problems(blank.input)
             if problems:
@@ -176,7 +183,7 @@ class Pipeline:
             raise ShuttingDown
         if place is not None:
             self._items += 1
-        elif len(self._running) - self._items >= self._settings.max_in_flight:
+        elif self.calls >= self._settings.max_in_flight:
             raise Overloaded("The host", self._settings.max_in_flight, "execution.max_in_flight")
 
     async def _is_minted(self, id: str) -> bool:

@@ -72,7 +72,8 @@ class Running:
         self.live: dict[str, LiveBatch] = {}
         self._plan = plan
         self._commits = store.commits
-        self._scheduler = Scheduler(settings.max_concurrency)
+        # Single calls go before items: somebody waits for each of them.
+        self._scheduler = Scheduler(settings.max_concurrency, urgent=lambda: pipeline.calls > 0)
         self._work = Work(pipeline=pipeline, plan=plan, records=store, ledger=self.ledger, relieve=self.spool.relieve)
         self._keeping = Keeping(self.ledger, settings.keep_days)
         self._by_number: dict[int, LiveBatch] = {}

@@ -139,11 +139,13 @@ class Scheduler:
 
     Where lanes compete the one with the higher priority goes first; equal ones take turns. Items run in slices: once
     items have kept the loop for `slice_seconds`, no further one begins before the loop has been round once, so that
-    whatever else is ready gets its turn. An item that does not let go of the loop itself is beyond this.
+    whatever else is ready gets its turn. While somebody waits for something more urgent, each round begins one item
+    only. An item that does not let go of the loop itself is beyond this.
 
     Args:
         max_running: Items of all lanes that run at once.
         slice_seconds: How long items may keep the loop.
+        urgent: Tells whether somebody waits for something more urgent.
         clock: Seconds that pass steadily.
     """
 
@@ -152,10 +154,12 @@ class Scheduler:
         max_running: int = 256,
         *,
         slice_seconds: float = 0.002,
+        urgent: Callable[[], bool] = bool,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._max_running = max_running
         self._slice = slice_seconds
+        self._urgent = urgent
         self._clock = clock
         self._lanes: list[Lane[object]] = []
         self._running = 0
@@ -231,7 +235,11 @@ class Scheduler:
         # About as many workers as the last slice had items for: one that comes too late has cost its task.
         budget = max(_LEAST, 2 * self._begun)
         self._begun = 0
-        self._ends_at = self._clock() + self._slice
+        self._ends_at = self._clock()
+        if self._urgent():
+            budget = 1
+        else:
+            self._ends_at += self._slice
         lane = None
         while budget and self._running < self._max_running and (lane := self._next_lane()) is not None:
             self._hire(lane)
