@@ -14,6 +14,8 @@ from hotplane.storage.delivery import (
     Outcome,
 )
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
+from hotplane.storage.idempotency import StoredKeys
+from hotplane.storage.key_claiming import KeyClaim, KeyRecord, KeyState
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.ledger import Ledger, NewResult
 from hotplane.storage.ledger_queries import BatchFilter, BatchTotals, StoredBatch, StoredItem, StoredResult
@@ -38,6 +40,9 @@ __all__ = [
     "EventFilter",
     "EventRange",
     "ExecutionFilter",
+    "KeyClaim",
+    "KeyRecord",
+    "KeyState",
     "Ledger",
     "NewResult",
     "Outcome",
@@ -50,5 +55,6 @@ __all__ = [
     "StoredDeliveries",
     "StoredItem",
     "StoredKeyValue",
+    "StoredKeys",
     "StoredResult",
 ]

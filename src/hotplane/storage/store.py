@@ -18,6 +18,7 @@ from hotplane.storage.database import Database
 from hotplane.storage.deliveries import StoredDeliveries
 from hotplane.storage.event_log import EventLog
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
+from hotplane.storage.idempotency import StoredKeys
 from hotplane.storage.key_value import StoredKeyValue
 from hotplane.storage.ledger import Ledger
 from hotplane.storage.postgres import PostgreSQL
@@ -55,6 +56,8 @@ class Store:
         self._readers = readers
         self.deliveries = StoredDeliveries(writer, readers, database.placeholder)
         """Events on their way to handlers."""
+        self.idempotency = StoredKeys(writer, readers, database.placeholder)
+        """The keys that make repeated requests harmless."""
         self.event_log = EventLog(readers)
         """The events, as readers follow them."""
         self.webhooks = StoredWebhooks(writer, readers)
