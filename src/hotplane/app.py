@@ -328,6 +328,7 @@ class Hotplane:
         expected: Json | UnsetType = UNSET,
         id: str | None = None,
         sample: bool = False,
+        minted: bool = False,
     ) -> Execution:
         """Execute a task once; the record is stored before this returns.
 
@@ -337,6 +338,7 @@ class Hotplane:
             expected: What the output should be, where known; validators compare.
             id: The caller's id for the execution; minted by default.
             sample: Whether it is sampled, and so judged, whatever the samplers say; estimates do not count it for that.
+            minted: Whether `id` was minted with `new_id` for this very call, to be known beforehand.
 
         Returns:
             The record. A program that raised, returned something that is not JSON, or overran the deadline is a
@@ -352,7 +354,8 @@ class Hotplane:
         """
         if not self._running:
             raise ShuttingDown
-        return await self._pipeline.execute(self.tasks.plan(task_id), input, expected=expected, id=id, sample=sample)
+        plan = self.tasks.plan(task_id)
+        return await self._pipeline.execute(plan, input, expected=expected, id=id, sample=sample, minted=minted)
 
     async def reload_plugins(self) -> tuple[Refreshed, ...]:
         """Take in what is new in the plugin directories, and reload every plugin whose files have changed.

@@ -59,9 +59,13 @@ class ServerSettings(Section):
     max_operations: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Operations on plugins that run at once, and ended ones that can still be asked for."""
     max_event_streams: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Clients that follow `/api/plugins/events` at once."""
+    """Clients that follow `/api/events` or `/api/plugins/events` at once."""
     event_queue: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Events that wait for one client; with more of them the oldest are dropped, and the client is told."""
+    idempotency_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
+    """How long a repeated request with the same `Idempotency-Key` gets the answer of the first."""
+    max_idempotency_keys: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """Keys that are kept; the oldest go first, those of requests in flight never."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 10.0
     """Time that requests in flight get to finish when the server stops, in seconds."""
 

@@ -18,6 +18,7 @@ from hotplane.api.answers import answer, host_of
 from hotplane.api.bodies import Body, Receive, read_body
 from hotplane.api.describe import described
 from hotplane.api.door import Scope, Send
+from hotplane.api.keyed import OUTCOME_ID
 from hotplane.api.problems import document_of, send_problem
 from hotplane.api.protocol import ANSWER
 from hotplane.api.refusals import MethodNotAllowed
@@ -67,9 +68,15 @@ class Execute:
         if scope["method"] != "POST":
             raise MethodNotAllowed(scope["method"], "POST")
         body = self._decode(await read_body(receive, self._limit))
+        outcome_id = scope.get(OUTCOME_ID)
         try:
             execution = await self._execute(
-                scope["path_params"]["task_id"], body.input, expected=body.expected, id=body.id, sample=body.sample
+                scope["path_params"]["task_id"],
+                body.input,
+                expected=body.expected,
+                id=outcome_id if body.id is None else body.id,
+                sample=body.sample,
+                minted=body.id is None and outcome_id is not None,
             )
         except InputRejected as error:
             await send_problem(send, document_of(error, scope["path"], below="/input"))
