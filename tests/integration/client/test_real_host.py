@@ -140,3 +140,24 @@ async def test_the_command_runs_the_messages_on_a_server(address: str, capsys: p
     shown = capsys.readouterr().out
     assert "accuracy, estimated (95 %)" in shown
     assert "accuracy, true" in shown
+
+
+async def test_a_restart_of_the_host_goes_unnoticed(tmp_path: Path) -> None:
+    """The server stops in the middle of a batch and of a stream's reader, and comes back: each result comes once."""
+    overrides: dict[str, Any] = {"storage.url": str(tmp_path / "spam.db"), "server.port": 0}
+    server = Server(Hotplane.from_config(SPAM, overrides=overrides))
+    await server.start()
+    found: list[int] = []
+    async with AsyncClient(server.url) as client:
+        handle = await client.batch("spam-detector", ({"text": "hi"} for _ in range(800)), max_concurrency=1)
+        async for result in handle.results():
+            found.append(result.position)
+            if len(found) == 50:
+                await server.stop(0)
+                overrides["server.port"] = int(server.url.rpartition(":")[2])
+                server = Server(Hotplane.from_config(SPAM, overrides=overrides))
+                await server.start()
+        ended = await handle.status()
+    await server.stop(0)
+    assert sorted(found) == list(range(1, 801))
+    assert (ended.state, ended.done) == ("completed", 800)
