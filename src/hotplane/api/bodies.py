@@ -30,12 +30,13 @@ class ClientGone(Exception):
     """The client went away before its request was complete; nobody waits for an answer."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, setting: str = "server.max_body_bytes") -> bytes:
     """Return a request's body.
 
     Args:
         receive: The ASGI callable.
         limit: Largest size in bytes.
+        setting: The name of the setting that says so.
 
     Raises:
         BodyTooLarge: It is larger; the rest is not kept.
@@ -50,7 +51,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise BodyTooLarge(limit)
+            raise BodyTooLarge(limit, setting)
         if not message.get("more_body", False):
             return b"".join((*parts, part)) if parts else part
         parts.append(part)

@@ -9,14 +9,14 @@ values remembered in small sets.
   refused.
 * A request that may change something and comes from a page (it has an Origin) must come from this server's own.
 * Where tokens are configured, one of them must be given. Probes and the API's own description need none.
-* A body must be JSON, and must not say that it is larger than the limit.
+* A body must be of a type that its path takes, mostly JSON, and must not say that it is larger than the limit.
 """
 
 from __future__ import annotations
 
 import hmac
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -30,6 +30,7 @@ from hotplane.api.refusals import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from hotplane.api.uploads import JSON, BodyLimit, Upload
 from hotplane.config import ServerSettings, is_loopback
 from hotplane.errors import HotplaneError, Overloaded, ShuttingDown
 
@@ -49,7 +50,7 @@ OPEN_FOLDERS = ("/docs/", "/errors/")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _REMEMBERED = 64
-_ONCE = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"origin"})
+_ONCE = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"origin", b"idempotency-key"})
 _WILDCARDS = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - compared, not bound
 
 
@@ -60,10 +61,22 @@ class Door:
         app: What stands behind the door. Errors that it raises become problem documents; a `HotplaneError` must not
             be raised after the answer began.
         settings: The server's settings.
+        uploads: By path, the media types that it takes and how large their bodies may be; all others take JSON up to
+            `server.max_body_bytes`.
+        keyed: What serves a POST with the header Idempotency-Key; by default `app`, which does not know it.
     """
 
-    def __init__(self, app: Application, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        app: Application,
+        settings: ServerSettings,
+        uploads: Mapping[str, Mapping[str, BodyLimit]] | None = None,
+        *,
+        keyed: Application | None = None,
+    ) -> None:
         self._app = app
+        self._keyed = keyed or app
+        self._uploads = uploads or {}
         self._digests = [bytes.fromhex(token.removeprefix("sha256:")) for token in settings.tokens]
         self._names = {name.strip("[]") for name in settings.allowed_hosts}
         if settings.host not in _WILDCARDS:
@@ -80,9 +93,12 @@ class Door:
             await self._other_protocol(scope, receive, send)
             return
         self._in_flight += 1
+        if scope["path"] in self._uploads and scope["method"] not in _SAFE:
+            upload = Upload(scope, receive, send)
+            receive, send = upload.receive, upload.send
         try:
-            self._check(scope)
-            await self._app(scope, receive, send)
+            app = self._keyed if self._check(scope) else self._app
+            await app(scope, receive, send)
         except HotplaneError as error:
             problem = document_of(error, scope["path"])
             await send_problem(send, problem, headers_of(error), head=scope["method"] == "HEAD")
@@ -96,7 +112,8 @@ class Door:
         finally:
             self._in_flight -= 1
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> bool:
+        """Raise what keeps a request out; tell whether it is a POST with an idempotency key."""
         pairs = scope["headers"]
         headers: dict[bytes, bytes] = dict(pairs)
         if len(headers) != len(pairs):
@@ -110,7 +127,8 @@ class Door:
         if self._digests and path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS):
             self._check_token(headers.get(b"authorization", b""))
         if scope["method"] not in _SAFE:
-            self._check_change(headers, host)
+            self._check_change(headers, host, self._uploads.get(path))
+        return b"idempotency-key" in headers and scope["method"] == "POST"
 
     def _check_host(self, host: bytes) -> None:
         if not host:
@@ -130,7 +148,7 @@ class Door:
         if scheme.lower() != b"bearer" or not any(fits):
             raise Unauthorized
 
-    def _check_change(self, headers: dict[bytes, bytes], host: bytes) -> None:
+    def _check_change(self, headers: dict[bytes, bytes], host: bytes, upload: Mapping[str, BodyLimit] | None) -> None:
         origin = headers.get(b"origin")
         if origin is not None and origin.partition(b"://")[2].lower() != host.lower():
             raise CrossSite(origin.decode("latin-1"))
@@ -142,19 +160,16 @@ class Door:
             return
         elif not length.isdigit():
             raise HeaderRefused("the header Content-Length is not a number")
-        elif len(length) > 20 or int(length) > self._max_body_bytes:
-            raise BodyTooLarge(self._max_body_bytes)
         media_type = headers.get(b"content-type", b"")
+        if upload is not None:
+            limit = upload[_essence(media_type, upload)]
+            _check_length(length, limit.size, limit.setting)
+            return
+        _check_length(length, self._max_body_bytes, "server.max_body_bytes")
         if media_type not in self._known_types:
-            self._check_type(media_type)
-
-    def _check_type(self, media_type: bytes) -> None:
-        text = media_type.decode("latin-1")
-        essence, *parameters = (part.strip().lower().replace('"', "") for part in text.split(";"))
-        if essence != "application/json" or any(each not in {"", "charset=utf-8"} for each in parameters):
-            raise UnsupportedMediaType(text)
-        if len(self._known_types) < _REMEMBERED:
-            self._known_types.add(media_type)
+            _essence(media_type, (JSON,))
+            if len(self._known_types) < _REMEMBERED:
+                self._known_types.add(media_type)
 
     async def _other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -162,6 +177,20 @@ class Door:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await self._app(scope, receive, send)
+
+
+def _check_length(length: bytes | None, limit: int, setting: str) -> None:
+    if length is not None and (len(length) > 20 or int(length) > limit):
+        raise BodyTooLarge(limit, setting)
+
+
+def _essence(media_type: bytes, accepted: Collection[str]) -> str:
+    """Return a media type without its parameters, when it is one of those that are accepted, in UTF-8."""
+    text = media_type.decode("latin-1")
+    essence, *parameters = (part.strip().lower().replace('"', "") for part in text.split(";"))
+    if essence not in accepted or any(each not in {"", "charset=utf-8"} for each in parameters):
+        raise UnsupportedMediaType(text, accepted)
+    return essence
 
 
 def _refuse_repeated(pairs: Sequence[tuple[bytes, bytes]]) -> None:

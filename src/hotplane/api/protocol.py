@@ -7,6 +7,7 @@ complete. There is no timer for each request: that would cost on the hot path.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,14 +17,15 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from hotplane.api.problems import MEDIA_TYPE, document_of, headers_of
-from hotplane.api.refusals import HeaderRefused, HeadersTooLarge, Refused, RequestTooSlow
+from hotplane.api.refusals import HeaderRefused, HeadersTooLarge, Refused, RequestTooSlow, UploadStalled
 from hotplane.errors import HotplaneError, Overloaded
 
-__all__ = ["ANSWER", "Connection", "ConnectionLimits"]
+__all__ = ["ANSWER", "CONNECTION", "Connection", "ConnectionLimits"]
 
 ANSWER = "hotplane.answer"
 """The extension of the ASGI scope under which a route finds `Connection.answer`."""
-
+CONNECTION = "hotplane.connection"
+"""The extension under which a route finds the `Connection` itself."""
 
 _LINGER_SECONDS = 1.0
 _OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -36,6 +38,8 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Size of a request's line and headers, in bytes."""
     request_seconds: float = 30.0
     """Time for a request to arrive completely, from its first byte, or from the connection's beginning."""
+    upload_idle_seconds: float = 60.0
+    """The same for an upload, whose length nobody knows: from one part of its body to the next."""
     connections: int = 1000
     """Connections that may be open at once."""
 
@@ -53,6 +57,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = False
         self._refused = False
+        self._uploading = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are too many."""
@@ -80,6 +85,7 @@ class Connection(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._in_head = True
+        self._uploading = False
         self._awaited_since = self.loop.time()
 
     def on_headers_complete(self) -> None:
@@ -90,7 +96,26 @@ class Connection(HttpToolsProtocol):
             self._in_head = True  # it is still the head's fault: see `send_400_response`
             raise HeadersTooLarge(self.limits.head_bytes)
         super().on_headers_complete()
-        cast("dict[str, object]", self.scope)["extensions"] = {ANSWER: partial(self.answer, self.cycle)}
+        cast("dict[str, object]", self.scope)["extensions"] = {
+            ANSWER: partial(self.answer, self.cycle),
+            CONNECTION: self,
+        }
+
+    def expect_upload(self, scope: Mapping[str, object]) -> None:
+        """Let the body of a request take as long as it keeps coming, and let its client read an early answer."""
+        if self._serves(scope):
+            self._uploading = True
+            self.cycle.transport = cast("Any", _Lingering(self))
+
+    def cut(self, scope: Mapping[str, object]) -> None:
+        """Break an answer off where it is, so that its client sees that it did not get the whole of it."""
+        if self._serves(scope):
+            self.cycle.disconnected = True
+            self.transport.abort()
+
+    def _serves(self, scope: Mapping[str, object]) -> bool:
+        """Return whether this is the request, or a copy of its scope, that the connection is at."""
+        return cast("Mapping[str, object]", self.cycle.scope)["state"] is scope["state"]
 
     def answer(self, cycle: RequestResponseCycle, body: bytes) -> bool:
         """Send a whole answer, status 200 and JSON, in one write; return False where `send` has to be used.
@@ -107,6 +132,12 @@ class Connection(HttpToolsProtocol):
         cycle.on_response()
         return True
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if self._uploading:
+            self._awaited_since = self.loop.time()
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Note that the client owes nothing more."""
         self._awaited_since = None
@@ -122,8 +153,44 @@ class Connection(HttpToolsProtocol):
     def expire(self, at: float) -> None:
         """End the connection when its request should have been complete at the time `at` of the loop's clock."""
         since = self._awaited_since
-        if since is not None and at - since > self.limits.request_seconds and not self.transport.is_closing():
-            self._refuse(RequestTooSlow(self.limits.request_seconds))
+        if since is None or self.transport.is_closing():
+            return
+        if self._uploading and self.flow.read_paused:
+            self._awaited_since = at  # it is we who keep the client waiting
+        elif at - since > (limit := self._limit):
+            if self._answered:
+                self.transport.close()
+            else:
+                self._refuse(UploadStalled(limit) if self._uploading else RequestTooSlow(limit))
+
+    def linger(self) -> None:
+        """Close, once the client has had a moment to read the answer if it is still sending.
+
+        What it sends is read and dropped meanwhile: closing at once would reset the connection, and the client would
+        lose the answer.
+        """
+        owed = self._awaited_since is not None or self._refused
+        self._awaited_since = None
+        if self.transport.is_closing():
+            return
+        if not owed:
+            self.transport.close()
+            return
+        self._refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    @property
+    def _limit(self) -> float:
+        return self.limits.upload_idle_seconds if self._uploading else self.limits.request_seconds
+
+    @property
+    def _answered(self) -> bool:
+        """Whether the request was answered before its body had come."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return not self._in_head and cycle is not None and cycle.response_complete and cycle.more_body
 
     @property
     def busy(self) -> bool:
@@ -136,24 +203,23 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _refuse(self, error: HotplaneError) -> None:
-        """Answer without the application, and close; where an answer has begun, only close.
-
-        What the client still sends is read and dropped for a moment: closing at once would reset the connection,
-        and the client would lose the answer.
-        """
-        self._awaited_since = None
+        """Answer without the application, and close; where an answer has begun, only close."""
         self._refused = True
         if not self.busy or not self.cycle.response_started:
             self.transport.write(_raw_answer(error))
         if self.busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if self.transport.is_closing():
-            return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.flow.resume_reading()
-        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        self.linger()
+
+
+class _Lingering:
+    """The transport as the answer to an upload has it: closing it waits for the client's eyes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.write = connection.transport.write
+        self.is_closing = connection.transport.is_closing
+        self.close = connection.linger
 
 
 def _raw_answer(error: HotplaneError) -> bytes:

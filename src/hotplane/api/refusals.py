@@ -5,13 +5,14 @@ Each class's docstring is its message, as in `hotplane.errors`; `status` is the 
     HotplaneError
     └── Refused
         ├── HeaderRefused, MalformedJson, HostNotAllowed, CrossSite, Unauthorized
-        ├── NoSuchPath, MethodNotAllowed, RequestTooSlow, BodyTooLarge, UnsupportedMediaType
+        ├── NoSuchPath, MethodNotAllowed, RequestTooSlow, UploadStalled, BodyTooLarge, UnsupportedMediaType
+        ├── IdempotencyKeyInFlight, IdempotencyKeyReused
         └── BodyDoesNotFit, QueryDoesNotFit, HeadersTooLarge
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from hotplane.errors import HotplaneError, Problem
@@ -23,6 +24,8 @@ __all__ = [
     "HeaderRefused",
     "HeadersTooLarge",
     "HostNotAllowed",
+    "IdempotencyKeyInFlight",
+    "IdempotencyKeyReused",
     "MalformedJson",
     "MethodNotAllowed",
     "NoSuchPath",
@@ -31,6 +34,7 @@ __all__ = [
     "RequestTooSlow",
     "Unauthorized",
     "UnsupportedMediaType",
+    "UploadStalled",
 ]
 
 
@@ -118,26 +122,54 @@ class RequestTooSlow(Refused):
         super().__init__()
 
 
-class BodyTooLarge(Refused):
-    """The body is larger than {limit} bytes. Send less, or raise `server.max_body_bytes`."""
+class UploadStalled(Refused):
+    """Nothing of the body came for {limit:g} s, so that its connection is closed. Blank lines keep lines alive."""
 
-    code = "body-too-large"
-    status = 413
+    code = "upload-stalled"
+    status = 408
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: float) -> None:
         self.limit = limit
         super().__init__()
 
 
+class IdempotencyKeyInFlight(Refused):
+    """The first request with this Idempotency-Key has not ended. Send it again in a moment: it gets the same answer."""
+
+    code = "idempotency-key-in-flight"
+    status = 409
+    headers = ((b"retry-after", b"1"),)
+
+
+class IdempotencyKeyReused(Refused):
+    """This Idempotency-Key belongs to another request, of another body or query. Use a new key for a new request."""
+
+    code = "idempotency-key-reused"
+    status = 422
+
+
+class BodyTooLarge(Refused):
+    """The body is larger than {limit} bytes. Send less, or raise `{setting}`."""
+
+    code = "body-too-large"
+    status = 413
+
+    def __init__(self, limit: int, setting: str = "server.max_body_bytes") -> None:
+        self.limit = limit
+        self.setting = setting
+        super().__init__()
+
+
 class UnsupportedMediaType(Refused):
-    """A body is accepted as application/json in UTF-8, not as {media_type!r}. Set the header Content-Type."""
+    """A body is accepted here as {accepted} in UTF-8, not as {media_type!r}. Set the header Content-Type."""
 
     code = "unsupported-media-type"
     status = 415
-    headers = ((b"accept", b"application/json"),)
 
-    def __init__(self, media_type: str) -> None:
+    def __init__(self, media_type: str, accepted: Iterable[str] = ("application/json",)) -> None:
         self.media_type = media_type[:100]
+        self.accepted = " or ".join(accepted)
+        self.headers = ((b"accept", self.accepted.replace(" or ", ", ").encode("ascii")),)
         super().__init__()
 
 

@@ -87,7 +87,7 @@ async def test_a_misspelt_parameter_is_corrected(edge: Any) -> None:
 async def test_a_made_up_cursor_is_refused(edge: Any) -> None:
     """Only a cursor that was given out leads on."""
     answer = await edge.client.get("/api/executions", params={"cursor": "abcdef"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-cursor")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor")
 
 
 async def test_an_unknown_execution_is_not_found(edge: Any) -> None:
