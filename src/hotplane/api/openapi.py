@@ -14,14 +14,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hotplane.api.answers import Items, LoadBody, PluginLine, PluginView, PriorityBody, TaskBody, TaskView
+from hotplane.api.batch_bodies import BatchAnswer, BatchBody, ValidateAnswer, ValidateBody
 from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, REFERENCE, described
 from hotplane.api.examples import EXAMPLES, PARAMETERS
+from hotplane.api.items import ItemBody
 from hotplane.api.operations import Operation
 from hotplane.api.problems import MEDIA_TYPE, ProblemDocument
 from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
 from hotplane.api.routes.fallback import StrategyBody
 from hotplane.api.routes.health import HealthOverview
 from hotplane.api.routes.system import Liveness, ProblemType, Readiness, Stats, problem_types
+from hotplane.execution.batch import BatchStatus, ItemResult
 from hotplane.execution.quality import QualityReport
 from hotplane.host import HealthReport, PluginStatus, Refreshed
 from hotplane.records import Execution, Task
@@ -36,7 +39,8 @@ _MODELS: tuple[Any, ...] = (
     ExecuteBody, Execution, Page[Execution], Task, TaskBody, TaskView, Items[TaskView], PluginStatus, PluginView,
     PluginLine, Items[PluginLine], PriorityBody, LoadBody, StrategyBody, FallbackStatus, FallbackTest,
     Items[Refreshed], Operation, HealthReport, Items[HealthReport], HealthOverview, dict[str, Json], Liveness,
-    Readiness, Stats, ProblemType, ProblemDocument, QualityReport,
+    Readiness, Stats, ProblemType, ProblemDocument, QualityReport, ItemBody, BatchBody, BatchAnswer,
+    ItemResult, BatchStatus, Page[BatchStatus], ValidateBody, ValidateAnswer,
 )  # fmt: skip
 _EVERYWHERE = (400, 401, 421, 431, 500, 503)
 _CHANGES = (403, 408)
@@ -49,6 +53,10 @@ looked up at this server, and `code` is stable. The examples work against the ex
 """
 _TAGS = [
     {"name": "executions", "description": "Executing tasks, and what was executed."},
+    {
+        "name": "batches",
+        "description": "Many items at once: batches, and streams whose items arrive while results leave.",
+    },
     {"name": "tasks", "description": "Named units of work: program, schemas, route, limits."},
     {"name": "plugins", "description": "What is plugged in, switching, reloading and configuring it."},
     {"name": "fallback", "description": "Where a runner's work goes while it cannot do it."},

@@ -62,7 +62,12 @@ class Streams:
         self._open = 0
 
     def enter(self) -> None:
-        """Count a stream.
+        """Count a stream; raises as `check`."""
+        self.check()
+        self._open += 1
+
+    def check(self) -> None:
+        """Make sure that one more may begin.
 
         Raises:
             Overloaded: There are too many.
@@ -72,7 +77,6 @@ class Streams:
             raise ShuttingDown
         if self._open >= self._limit:
             raise Overloaded("The server's event streams", self._limit, "server.max_event_streams")
-        self._open += 1
 
     def leave(self) -> None:
         """Count a stream no more."""
