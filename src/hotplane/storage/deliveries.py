@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 import msgspec
-from sqlalchemy import Connection, case, delete, insert, literal, null, select, update
+from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
 from hotplane.errors import Invalid, InvalidCursor
 from hotplane.records import Event
@@ -268,10 +268,12 @@ class _Replay:
         )
         self.count = connection.execute(again.values(**fresh)).rowcount
         if self._create:
-            self.count += connection.execute(self._missing()).rowcount
+            missing = connection.scalars(self._missing()).all()
+            rows = [{"handler": self._handler, "event": sequence, **fresh} for sequence in missing]
+            if rows:
+                connection.execute(insert(deliveries), rows)
+            self.count += len(rows)
 
-    def _missing(self):  # noqa: ANN202 - a statement of SQLAlchemy
+    def _missing(self) -> Select[tuple[int]]:
         there = select(_of.event).where(_of.handler == self._handler, _of.event == events.c.sequence)
-        cells = (literal(self._handler), events.c.sequence, literal("pending"), literal(0), literal(0), null(), null())
-        rows = select(*cells, literal(self._now), null()).where(events.c.sequence.in_(self._sequences), ~there.exists())
-        return insert(deliveries).from_select([column.name for column in deliveries.columns], rows)
+        return select(events.c.sequence).where(events.c.sequence.in_(self._sequences), ~there.exists())
