@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel
 
 from hotplane.config import HotplaneConfig
+from hotplane.errors import HotplaneError
 from hotplane.host import (
     Doors,
     Manager,
@@ -26,6 +27,7 @@ from hotplane.host import (
 )
 from hotplane.host.directories import Directories
 from hotplane.host.distributions import Inventory, inventory, restart_reasons
+from hotplane.host.instances import Admit
 from hotplane.host.refresh import RefreshOutcome, refresh
 from hotplane.plugins import Clock, Logger, Plugin, PluginContext
 from hotplane.registry import Offload, Registry
@@ -57,6 +59,7 @@ class Plugging:
         clock: Of restarts.
         log: Told of every step.
         on_news: Told of every step, too.
+        admit: What configurations may not say.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Plugging:
         clock: Clock,
         log: Logger,
         on_news: Callable[[PluginNews], None],
+        admit: Admit,
     ) -> None:
         self._on_news = on_news
         self._config = config
@@ -93,6 +97,7 @@ class Plugging:
             restart=config.plugins.restart,
             doors=doors,
             on_news=self._tell,
+            admit=admit,
         )
         self.oversight = Oversight(
             registry, self.manager, health=config.health, watchdog=config.watchdog, clock=clock, offload=offload
@@ -106,12 +111,15 @@ class Plugging:
             log=log,
         )
 
-    async def start(self, local: Plugin[Any], registered: Iterable[PluginSpec]) -> None:
+    async def start(
+        self, local: Plugin[Any], registered: Iterable[PluginSpec], made: Iterable[PluginSpec] = ()
+    ) -> None:
         """Take everything in and start what is wanted.
 
         Args:
             local: The host's own runner, which is there whatever the configuration says.
             registered: What the embedding program gave.
+            made: What the API made, in earlier lives of the host, too.
 
         Raises:
             PluginStartFailed: A plugin marked `required` did not start.
@@ -122,6 +130,7 @@ class Plugging:
         self.manager.add(local_spec(local), overrides.get("local"))
         if self._config.plugins.enabled:
             await self._take_in(registered, overrides)
+            self._take_back(made, overrides)
         await self.manager.start_all()
         self.oversight.start()
         settings = self._config.plugins
@@ -168,6 +177,13 @@ class Plugging:
         self._types.learn(discovery)
         for spec in (*specs_of(self._config, discovery, self._file), *registered):
             self.manager.add(spec, overrides.get(spec.id))
+
+    def _take_back(self, made: Iterable[PluginSpec], overrides: Mapping[str, Mapping[str, Json]]) -> None:
+        for spec in made:
+            try:
+                self.manager.add(spec, overrides.get(spec.id))
+            except HotplaneError as error:  # the file, or a plugin that came since, has its name now
+                self._log.error("plugin.not-restored", plugin=spec.id, why=str(error))
 
     def _tell(self, news: PluginNews) -> None:
         self._on_news(news)

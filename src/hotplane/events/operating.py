@@ -75,6 +75,16 @@ class Operating:
         """
         return await self._deliveries.list(handler, filter, limit=limit, cursor=cursor)
 
+    async def list_all(
+        self, filter: DeliveryFilter = _ALL, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[Delivery]:
+        """Return the deliveries to all handlers, those of the newest events first.
+
+        Raises:
+            InvalidCursor, Invalid: The cursor is not one of this method's, or the limit is not 1 to 1000.
+        """
+        return await self._deliveries.list_all(filter, limit=limit, cursor=cursor)
+
     async def get(self, handler: str, sequence: int) -> Delivery:
         """Return the delivery of the event with this sequence.
 
@@ -166,6 +176,11 @@ class Operating:
             HandlerNotServing: The handler is disabled, has failed, or does not take events of this type.
         """
         return (await self._send(handler, event, attempt=0, by_hand=True, dry_run=dry_run)).attempt
+
+    async def forget(self, handler: str) -> None:
+        """Delete every delivery to a handler that is gone, whatever its state, with its attempts."""
+        while (await self._deliveries.list(handler, limit=1)).items:
+            await self._deliveries.forget(handler)
 
     def wake(self, handler: str) -> None:
         """Have a handler's deliveries looked at now."""

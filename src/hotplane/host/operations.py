@@ -117,13 +117,17 @@ class Operations:
         if problem is not None:
             raise PluginIncompatible(slot.spec.id, problem)
 
+    async def class_of(self, spec: PluginSpec) -> type[Plugin[Any]]:
+        """Return the class that a spec's type means, where it is not in a file of its own."""
+        return check_plugin_class(spec.cls or await self._found(spec))
+
     async def rehearse(self, spec: PluginSpec) -> type[Plugin[Any]]:
         """Make an instance of what a spec asks for, start it, stop it again, and return its class.
 
         Raises:
             BaseException: Why it would not come up.
         """
-        cls = check_plugin_class(spec.cls or await self._found(spec))
+        cls = await self.class_of(spec)
         plugin = await self._instances.make(spec, cls, spec.configuration)
         await self._instances.start(plugin)
         await self._instances.stop(plugin)

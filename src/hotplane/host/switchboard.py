@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
+from msgspec import Struct
+
 from hotplane.errors import ConfigurationError, PluginMisconfigured
 from hotplane.host.hooks import has_hook
 from hotplane.host.instances import Instances
@@ -21,7 +23,20 @@ from hotplane.plugins import Plugin
 from hotplane.records import PluginState
 from hotplane.values import Json
 
-__all__ = ["Overrides", "Switchboard"]
+__all__ = ["Overrides", "Switchboard", "Wanted"]
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What is wanted of a plugin, secrets included: not to be shown."""
+
+    spec: PluginSpec
+    overrides: Mapping[str, Json]
+    configuration: Mapping[str, Any]
+    """That of the overrides, else of the spec."""
+    cls: type[Plugin[Any]] | None
+    """As far as it is known."""
+    plugin: Plugin[Any] | None
+    """What serves."""
 
 
 class Overrides(Protocol):
@@ -172,13 +187,28 @@ class Switchboard(PluginTable):
             self._changed()
             return self._status(slot)
 
-    def spec(self, plugin_id: str) -> PluginSpec:
-        """Return what was asked for of a plugin, secrets included.
+    async def class_of(self, spec: PluginSpec) -> type[Plugin[Any]]:
+        """Return the class that a spec's type means.
+
+        Raises:
+            UnknownType, ReferenceNotAllowed, InvalidMetadata, PluginImportFailed: There is none that can be used.
+        """
+        return await self._operations.class_of(spec)
+
+    def wanted(self, plugin_id: str) -> Wanted:
+        """Return what is wanted of a plugin, secrets included.
 
         Raises:
             UnknownPlugin: There is none with this id.
         """
-        return self._slot(plugin_id).spec
+        slot = self._slot(plugin_id)
+        return Wanted(
+            spec=slot.spec,
+            overrides=dict(slot.overrides),
+            configuration=slot.configuration,
+            cls=slot.cls,
+            plugin=slot.plugin,
+        )
 
     async def _apply(self, slot: Slot, configuration: Mapping[str, Any]) -> None:
         if slot.code is None:

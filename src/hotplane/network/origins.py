@@ -1,8 +1,14 @@
-"""Which servers an operator named in a plugin's configuration. Imports only `addresses` and `failures` of this room."""
+"""Which servers an operator named in a plugin's configuration. Imports only `addresses` and `failures` of this room.
+
+A URL may be named by reference, too: ``{"env": "NAME"}`` or ``{"file": "/path"}``, the form that secrets have.
+"""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import cast
 
 from pydantic import AnyUrl, SecretStr
@@ -18,6 +24,8 @@ _MAIL_PORTS = (25, 465, 587)
 """The ports that a host without one may mean: relay, submission with TLS, submission (RFC 8314)."""
 _HOST_KEYS = frozenset({"host", "smtphost"})
 _PORT_KEYS = frozenset({"port", "smtpport"})
+_MAX_BYTES = 16 * 1024
+"""No longer file holds a URL."""
 
 
 def origins_in(configuration: Mapping[str, object]) -> frozenset[tuple[str, int]]:
@@ -25,7 +33,8 @@ def origins_in(configuration: Mapping[str, object]) -> frozenset[tuple[str, int]
 
     These are the texts that are a URL with the scheme http, https, smtp or smtps as a whole, and the mappings with
     `host` or `smtp_host`, and `port` or `smtp_port`, in snake_case, camelCase or PascalCase. A host without a port is
-    taken for a mail server, on the three ports that those have.
+    taken for a mail server, on the three ports that those have. Of a mapping that is `env` or `file` alone, what the
+    variable or the file holds counts as if it stood there.
 
     Args:
         configuration: As it stands in the file. Never one that came by the API: what this returns may lead anywhere.
@@ -37,12 +46,33 @@ def origins_in(configuration: Mapping[str, object]) -> frozenset[tuple[str, int]
         if isinstance(value, Mapping):
             mapping = cast("Mapping[object, object]", value)
             found.update(_pairs(mapping))
+            found.update(_of_url(_referred(mapping)))
             waiting.extend(mapping.values())
         elif isinstance(value, list | tuple | set | frozenset):
             waiting.extend(cast("list[object]", value))
         else:
             found.update(_of_url(_text(value)))
     return frozenset(found)
+
+
+def _referred(mapping: Mapping[object, object]) -> str:
+    """Return what an environment variable or a file holds; nothing where that cannot be read."""
+    if len(mapping) != 1:
+        return ""
+    name, path = mapping.get("env"), mapping.get("file")
+    if isinstance(name, str):
+        return os.environ.get(name, "").strip()
+    if not isinstance(path, str | Path) or not Path(path).is_absolute():
+        return ""
+    try:
+        # Opening must not wait for the writer of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return file.read(_MAX_BYTES).decode().strip()
+    except (OSError, ValueError):
+        return ""  # the plugin that needs it says so
+    return ""
 
 
 def _text(value: object) -> str:

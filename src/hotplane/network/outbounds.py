@@ -55,6 +55,12 @@ class Outbounds:
         self._clients[plugin_id] = exact, client
         return client
 
+    def forget(self, plugin_id: str) -> None:
+        """Close the client of a plugin that is gone."""
+        known = self._clients.pop(plugin_id, None)
+        if known is not None:
+            self._close_soon(known[1])
+
     async def close(self) -> None:
         """Close every connection of every plugin; their further requests are refused."""
         clients, self._clients = self._clients, {}

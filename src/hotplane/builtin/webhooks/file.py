@@ -45,6 +45,10 @@ class FileConfig(Config):
             raise ValueError("write an absolute path without `..`")
         return directory
 
+    def folders(self) -> tuple[Path, ...]:
+        """Return where it writes."""
+        return (self.directory,)
+
     @property
     def path(self) -> Path:
         """The file."""

@@ -1,0 +1,6 @@
+"""Webhook handlers as resources: made, changed and removed while the host runs, and kept over restarts."""
+
+from hotplane.webhooks.service import Webhooks
+from hotplane.webhooks.values import Tried, Webhook, WebhookChange, WebhookSpec
+
+__all__ = ["Tried", "Webhook", "WebhookChange", "WebhookSpec", "Webhooks"]
