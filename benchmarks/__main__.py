@@ -18,6 +18,7 @@ from benchmarks.report import write
 BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "chain": {"rounds": 21},
     "records": {"rounds": 3, "count": 5_000},
+    "batch_scheduler": {"rounds": 3, "seconds": 5.0},
     "rest_execute": {"rounds": 3, "seconds": 1.0},
     "breaker": {"rounds": 5},
     "route": {"rounds": 5},

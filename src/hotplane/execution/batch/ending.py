@@ -6,8 +6,7 @@ Imports `live`, `stored` and `patience` of this room, `storage`, `records` and `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Sequence
 
 from msgspec import to_builtins
 from msgspec.structs import replace
@@ -85,21 +84,31 @@ class Ending:
 
     async def _sweep(self, live: LiveBatch) -> None:
         problem = _STOPPED if live.record.ends_as is BatchState.STOPPED else _CANCELLED
-        while page := await insist(
-            lambda: self._ledger.items(live.number, after=0, limit=_CHUNK, max_bytes=_CHUNK_BYTES), live.tell
-        ):
-            await self._close(live, page, ExecutionStatus.CANCELLED, problem)
+        after, refused = 0, True
+        while refused:
+            after, refused = 0, False
+            while page := await self._open_items(live, after):
+                refused |= not await self._close(live, page, ExecutionStatus.CANCELLED, problem)
+                after = page[-1].position
+
+    def _open_items(self, live: LiveBatch, after: int) -> Awaitable[tuple[StoredItem, ...]]:
+        return insist(
+            lambda: self._ledger.items(live.number, after=after, limit=_CHUNK, max_bytes=_CHUNK_BYTES), live.tell
+        )
 
     async def _close(
         self, live: LiveBatch, page: Sequence[StoredItem], status: ExecutionStatus, problem: ItemProblem
-    ) -> None:
+    ) -> bool:
+        """Store results, and tell whether they were taken."""
         results = [new_result(decode_item(stored), status, problem) for stored in page]
-        # One of them may have got its result meanwhile, and then all are refused: the next look shows which are left.
-        with suppress(StorageError):
+        try:
             await insist(lambda: self._ledger.add_results(live.number, results), live.tell)
-            live.tally.add(status, len(results))
-            return
-        await asyncio.sleep(_AFTER_REFUSAL)
+        except StorageError:
+            # One of them got its result meanwhile, and then all are refused: the next look shows which are left.
+            await asyncio.sleep(_AFTER_REFUSAL)
+            return False
+        live.tally.add(status, len(results))
+        return True
 
 
 def _event(record: BatchRecord, state: BatchState) -> Event:

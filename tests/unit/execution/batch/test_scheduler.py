@@ -261,3 +261,20 @@ async def test_a_halted_scheduler_starts_nothing():
     gate.opened.set()
     await settle()
     assert (gate.running, len(deck), scheduler.running) == ([], 6, 0)
+
+
+async def test_something_urgent_goes_before_items():
+    """While somebody waits for it, each slice has one item; afterwards as many as fit."""
+    urgent, begun = [True], []
+    scheduler = Scheduler(slice_seconds=3600.0, urgent=lambda: urgent[0])
+
+    async def call(item):
+        begun.append(item)
+
+    deck = Deck(range(1, 100))
+    lane = scheduler.open(deck, call, concurrency=8)
+    await settle(2)
+    assert begun == [1]
+    urgent[0] = False
+    await until_empty(lane, deck)
+    assert len(begun) == 99

@@ -1,0 +1,44 @@
+"""Single calls beside a large batch, and memory that stays flat."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from hotplane.execution.batch import BatchOptions
+from tests.integration.batch.conftest import items
+
+
+async def _slowest(host, calls: int) -> float:
+    """Return the seconds that the slowest but one of some calls took."""
+    taken = []
+    for number in range(calls):
+        started = time.perf_counter()
+        await host.execute("echo", number)
+        taken.append(time.perf_counter() - started)
+        await asyncio.sleep(0.02)
+    return sorted(taken)[-2]
+
+
+async def test_single_calls_stay_quick(host):
+    """Beside a batch that could keep the host busy for long a call takes some commits, not the whole queue."""
+    idle = await _slowest(host, 30)
+    made = await host.batches.create(BatchOptions(task_id="echo", max_concurrency=256))
+    for first in range(1, 8_001, 500):
+        await host.batches.add(made.id, items(500, first))
+    busy = await _slowest(host, 30)
+    status = await host.batches.cancel(made.id)
+    assert status.done > 0
+    assert busy < max(20 * idle, 0.5)
+    assert (await host.batches.wait(made.id, 30)).done == 8_000
+
+
+async def test_few_items_are_in_memory(host, module):
+    """Of 5 000 items that wait, the feed holds some pages."""
+    made = await host.batches.create(BatchOptions(task_id="gated", max_concurrency=4))
+    for first in range(1, 5_001, 500):
+        await host.batches.add(made.id, items(500, first))
+    feed = host.batches._running.live[made.id].feed
+    assert len(feed) + len(feed._fetched) < 1_000
+    await host.batches.cancel(made.id)
+    await host.batches.wait(made.id, 30)
