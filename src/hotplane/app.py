@@ -14,8 +14,9 @@ from msgspec import UNSET, UnsetType
 from pydantic import BaseModel
 
 from hotplane.builtin.runners.local import LocalRunner
+from hotplane.builtin.webhooks.admission import trespasses
 from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, load_config
-from hotplane.errors import ConfigurationError, ShuttingDown
+from hotplane.errors import ConfigurationError, Problem, ShuttingDown
 from hotplane.events import DeliverySettings, Happenings, Outbox
 from hotplane.execution import ExecutionSettings, Pipeline, TaskTable
 from hotplane.execution.batch import Batches, Judging
@@ -24,7 +25,7 @@ from hotplane.forwarding import Forwarding
 from hotplane.host import Manager, Oversight, PluginSpec, PluginStatus, Refreshed, SystemStatus
 from hotplane.host.health_report import summarize
 from hotplane.log import get_logger
-from hotplane.network import Outbounds
+from hotplane.network import OutboundClient, Outbounds
 from hotplane.plugging import Plugging
 from hotplane.plugins import Plugin, PluginContext
 from hotplane.programs import DaemonThreads, Programs, add_paths
@@ -34,6 +35,7 @@ from hotplane.specs import route_of, written_configurations
 from hotplane.storage import Store
 from hotplane.values import Json
 from hotplane.version import __version__
+from hotplane.webhooks import Webhooks
 
 __all__ = ["Hotplane"]
 
@@ -226,6 +228,7 @@ class Hotplane:
             clock=SystemClock(),
             log=self._log,
             on_news=self._happenings.on_plugin,
+            admit=self._admit,
         )
         self.plugins: Manager = self._plugging.manager
         self.oversight: Oversight = self._plugging.oversight
@@ -246,6 +249,15 @@ class Hotplane:
             offload=self._plugin_threads.call,
             log=self._log,
             on_change=self._happenings.on_fallback,
+        )
+        self.webhooks = Webhooks(
+            manager=self.plugins,
+            outbox=self.outbox,
+            store=store,
+            check_server=self._check_server,
+            forget=self._outbounds.forget,
+            own=self._deliveries,
+            log=self._log,
         )
         self.routes = forwarding.routes
         self.tasks = TaskTable(
@@ -270,7 +282,8 @@ class Hotplane:
             settings=self.config.batches,
         )
         try:
-            await self._plugging.start(self._local, self._registered)
+            await self._plugging.start(self._local, self._registered, await self.webhooks.restore())
+            self.webhooks.settle()
             await self._take_tasks_in(store)
             await self.batches.start()
         except BaseException:
@@ -450,6 +463,15 @@ class Hotplane:
             "store": {"url": self.store.url, "waiting": self.store.depth},
         }
 
+    def _way_out(self, plugin_id: str) -> OutboundClient:
+        return self._outbounds.for_plugin(plugin_id, self._written.get(plugin_id, {}))
+
+    async def _check_server(self, plugin_id: str, host: str, port: int) -> None:
+        await self._way_out(plugin_id).check(host, port)
+
+    def _admit(self, plugin_id: str, config: BaseModel) -> tuple[Problem, ...]:
+        return trespasses(config, self._written.get(plugin_id, {}), self.config.webhooks)
+
     def _describe(self, plugin_id: str) -> PluginStatus:
         return self.plugins.get(plugin_id)
 
@@ -463,5 +485,5 @@ class Hotplane:
             clock=cast("Any", SystemClock),
             storage=self.store.key_value(plugin_id),
             host_version=__version__,
-            http=self._outbounds.for_plugin(plugin_id, self._written.get(plugin_id, {})),
+            http=self._way_out(plugin_id),
         )

@@ -5,7 +5,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
 
     HotplaneError
     ├── NotFound
-    │   ├── UnknownTask, UnknownPlugin, UnknownExecution, UnknownDelivery, UnknownBatch
+    │   ├── UnknownTask, UnknownPlugin, UnknownWebhook, UnknownExecution, UnknownDelivery, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
     │   ├── NoFallback, DeliveryUnderWay, BatchEnded, BatchNotEnded
@@ -98,6 +98,7 @@ __all__ = [
     "UnknownPlugin",
     "UnknownTask",
     "UnknownType",
+    "UnknownWebhook",
     "did_you_mean",
 ]
 
@@ -163,6 +164,17 @@ class UnknownPlugin(NotFound):
     def __init__(self, plugin_id: str, known: Iterable[str] = ()) -> None:
         self.plugin_id = plugin_id
         self.hint = did_you_mean(plugin_id, known) or "."
+        super().__init__()
+
+
+class UnknownWebhook(NotFound):
+    """There is no webhook handler {name!r}{hint} `hotplane webhooks list` shows what there is."""
+
+    code = "unknown-webhook"
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name[:140]
+        self.hint = did_you_mean(name, known) or "."
         super().__init__()
 
 

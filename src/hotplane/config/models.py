@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hotplane.builtin.webhooks.admission import WebhooksSettings
 from hotplane.config.plugins import PluginsSettings
 from hotplane.config.section import Section
 from hotplane.config.server import LogSettings, ServerSettings
@@ -34,6 +35,7 @@ class HotplaneConfig(Section):
     network: NetworkSettings = NetworkSettings()
     fallback: FallbackSettings = FallbackSettings()
     events: EventsSettings = EventsSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
     validation: ValidationSettings = ValidationSettings()
     batches: BatchSettings = BatchSettings()
     tasks: Annotated[tuple[TaskEntry, ...], Field(max_length=10_000)] = ()

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 
 import aiohttp
 from msgspec import Struct
@@ -154,6 +155,17 @@ class OutboundClient:
             raise NoAnswer(str(origin), limit, sent=False) from None
         except OSError as error:
             raise NoConnection(str(origin), _reason(error)) from None
+
+    async def check(self, host: str, port: int) -> None:
+        """Find out whether a server may be asked, without asking it; one whose name has no address now may be.
+
+        Raises:
+            InvalidAddress, AddressRefused: It may not.
+        """
+        origin = Origin.at(host, port)
+        self._check(origin)
+        with suppress(LookupFailed):  # the guard looks again before each request
+            await self._checked_addresses(origin)
 
     async def close(self) -> None:
         """Close every connection; further requests are refused."""

@@ -85,10 +85,10 @@ def _check_place(
     cls: type[Plugin[Any]], configuration: Mapping[str, Json], known: BaseModel, back: Iterable[str]
 ) -> None:
     try:
-        same = places_of(cls.Config.model_validate(configuration)) == places_of(known)
+        after = places_of(cls.Config.model_validate(configuration))
     except ValidationError:
         return  # it is refused anyway, for what is wrong with it
-    if not same:
+    if set(after.values()) != set(places_of(known).values()):
         reason = "events would go elsewhere than before; write this secret anew"
         raise ConfigurationError(_below(Problem(reason, place) for place in back))
 

@@ -6,21 +6,27 @@ Imports `builtin.webhooks`, `events`, `host`, `storage`, `records`, `errors` and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec.structs import replace
 
+from hotplane.builtin.webhooks.admission import places_of
 from hotplane.errors import (
+    ConfigurationError,
     DuplicatePlugin,
     HotplaneError,
+    Invalid,
+    InvalidMetadata,
+    Problem,
     UnknownPlugin,
     UnknownWebhook,
 )
 from hotplane.events import DeliverySettings, Outbox
 from hotplane.host import Manager, PluginSpec, PluginStatus
-from hotplane.plugins import Logger
+from hotplane.plugins import Logger, Plugin, kind_name, kind_of
 from hotplane.records import EventType, Severity
 from hotplane.registry import Registry
 from hotplane.storage import Store
@@ -46,6 +52,7 @@ class Webhooks:
         manager: Every plugin.
         outbox: Delivers to them.
         store: Where they are kept.
+        check_server: Raises a HotplaneError when a handler may not send to a host and port.
         forget: Closes the way out of one that is gone.
         own: How the configuration has events delivered to single handlers.
         log: Told of what cannot be restored.
@@ -57,6 +64,7 @@ class Webhooks:
         manager: Manager,
         outbox: Outbox,
         store: Store,
+        check_server: Callable[[str, str, int], Awaitable[None]],
         forget: Callable[[str], None],
         own: Mapping[str, DeliverySettings],
         log: Logger,
@@ -64,6 +72,7 @@ class Webhooks:
         self._manager = manager
         self._outbox = outbox
         self._store = store
+        self._check_server = check_server
         self._forget = forget
         self._pace = Pace(outbox, own)
         self._log = log
@@ -151,6 +160,7 @@ class Webhooks:
             cls = before.cls or await self._manager.class_of(before.spec)
             configuration = wanted_configuration(cls, before, wanted)
             spec, overrides = revised(before.spec, wanted, configuration)
+            await self._check_servers(cls, replace(spec, configuration=configuration))
             if before.plugin is None and before.spec.instance is None:
                 await self._rehearse(replace(spec, configuration=configuration, cls=cls))
             try:
@@ -194,8 +204,8 @@ class Webhooks:
     # --- steps -------------------------------------------------------------------------------------------
 
     async def _tried(self, name: str, wanted: WebhookSpec) -> tuple[Kept, PluginSpec]:
-        blank = PluginSpec(id=name, type=wanted.type, kind=KIND)
-        configuration = with_events(await self._manager.class_of(blank), wanted.configuration, wanted.events)
+        cls = await self._class_of(PluginSpec(id=name, type=wanted.type, kind=KIND))
+        configuration = with_events(cls, wanted.configuration, wanted.events)
         kept = Kept(
             type=wanted.type,
             enabled=wanted.enabled,
@@ -205,11 +215,36 @@ class Webhooks:
         )
         spec = _spec(name, kept)
         try:
+            await self._check_servers(cls, spec)
             await self._rehearse(spec)
         except BaseException:
             self._forget(name)
             raise
         return kept, spec
+
+    async def _class_of(self, spec: PluginSpec) -> type[Plugin[Any]]:
+        try:
+            cls = await self._manager.class_of(spec)
+            if kind_name(kind_of(cls)) != KIND:
+                raise InvalidMetadata(spec.type, f"it is a {kind_name(kind_of(cls))}, and no {KIND}")
+        except Invalid as error:
+            error.problems = (Problem(str(error), "/type"),)
+            raise
+        return cls
+
+    async def _check_servers(self, cls: type[Plugin[Any]], spec: PluginSpec) -> None:
+        try:
+            config = cls.Config.model_validate(spec.configuration)
+        except ValueError:  # what is wrong with it is told when it is tried
+            return
+        problems: list[Problem] = []
+        for place, (host, port) in places_of(config).items():
+            try:
+                await self._check_server(spec.id, host, port)
+            except HotplaneError as error:
+                problems.append(Problem(str(error), f"/configuration{place}"))
+        if problems:
+            raise ConfigurationError(problems)
 
     async def _rehearse(self, spec: PluginSpec) -> None:
         try:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from hotplane.builtin.webhooks.secrets import SecretSource
 from hotplane.builtin.webhooks.urls import UrlSource, destination_of
 from hotplane.errors import Problem
-from hotplane.network import origins_in
+from hotplane.network import Origin, origins_in
 from hotplane.values import pointer
 
 __all__ = ["WebhooksSettings", "places_of", "secrets_in", "trespasses"]
@@ -56,20 +56,22 @@ def trespasses(config: BaseModel, written: Mapping[str, object], settings: Webho
         written: What the operator wrote for this plugin.
         settings: What is listed.
     """
-    free = frozenset(_references(written)) if places_of(config) <= origins_in(written) else frozenset[Reference]()
+    free = frozenset(_references(written)) if _are_written(config, written) else frozenset[Reference]()
     return (*_folders(config, written, settings), *_secrets(config, free, settings))
 
 
-def places_of(config: BaseModel) -> frozenset[tuple[str, int]]:
-    """Return host and port of every server that a configuration sends to, as far as they can be read."""
-    shown: dict[str, object] = {}
+def places_of(config: BaseModel) -> dict[str, tuple[str, int]]:
+    """Return host and port of every server that a configuration sends to, as far as they can be read, by pointer."""
+    found: dict[str, tuple[str, int]] = {}
     for place, source in secrets_in(config):
-        if isinstance(source, UrlSource):
-            shown[place] = destination_of(source, place)
+        url = destination_of(source, place) if isinstance(source, UrlSource) else None
+        if url is not None:
+            origin = Origin.of(url)
+            found[place] = origin.host, origin.port
     port: object = getattr(config, "port_number", None)
     if isinstance(port, int):
-        shown["mail"] = {"host": getattr(config, "host", None), "port": port}
-    return origins_in(shown)
+        found["/host"] = str(getattr(config, "host", "")), port
+    return found
 
 
 def secrets_in(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, SecretSource]]:
@@ -85,6 +87,10 @@ def secrets_in(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tupl
     elif isinstance(value, list | tuple):
         for index, each in enumerate(cast("Sequence[object]", value)):
             yield from secrets_in(each, (*path, index))
+
+
+def _are_written(config: BaseModel, written: Mapping[str, object]) -> bool:
+    return origins_in(written).issuperset(places_of(config).values())
 
 
 def _folders(config: BaseModel, written: Mapping[str, object], settings: WebhooksSettings) -> Iterator[Problem]:
