@@ -285,3 +285,15 @@ async def test_ended_batches_are_forgotten_after_some_days(build):
             while (await host.batches.list()).items:  # noqa: ASYNC110 - deletion tells nobody
                 await asyncio.sleep(0.01)
         assert await host.store.count_executions() == 3
+
+
+async def test_the_items_of_an_ended_batch_are_deleted(host):
+    """Results stay; inputs are in the records of the executions."""
+    made = await submit(host, "echo", 30)
+    await host.batches.wait(made.id, 10)
+    number = (await host.store.ledger.find(made.id)).number
+    async with asyncio.timeout(10):
+        while (await host.store.ledger.totals(number)).items:  # noqa: ASYNC110 - deletion tells nobody
+            await asyncio.sleep(0.01)
+    assert len(await host.batches.results(made.id)) == 30
+    assert (await host.batches.get(made.id)).items == 30
