@@ -17,10 +17,12 @@ from starlette.types import ASGIApp
 
 from hotplane.api.docs import docs_routes
 from hotplane.api.door import Application, Door, Receive, Scope, Send
+from hotplane.api.idempotency import Idempotency
 from hotplane.api.ongoing import Ongoing
 from hotplane.api.openapi import openapi_document
 from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
 from hotplane.api.routes import (
+    batches,
     events,
     executions,
     fallback,
@@ -29,9 +31,11 @@ from hotplane.api.routes import (
     operations,
     plugins,
     quality,
+    streams,
     system,
     tasks,
 )
+from hotplane.api.uploads import upload_limits
 from hotplane.app import Hotplane
 from hotplane.errors import did_you_mean
 from hotplane.version import __version__
@@ -45,6 +49,8 @@ _ROUTERS = (
     tasks.router,
     quality.router,
     executions.router,
+    batches.router,
+    streams.router,
     events.router,
     health.router,
     operations.router,
@@ -62,8 +68,10 @@ def create_app(host: Hotplane, ongoing: Ongoing | None = None) -> Application:
     """
     management = _Management(host, ongoing or Ongoing(host.config.server))
     execute = executions.Execute(host)
+    uploads = upload_limits(host.batches.settings)
     routes = [Route(executions.EXECUTE_PATH, execute, name="execute"), Mount("/", management)]
-    return Door(_straight_to(execute, Router(routes, redirect_slashes=False)), host.config.server)
+    inside = _straight_to(execute, Router(routes, redirect_slashes=False))
+    return Door(inside, host.config.server, uploads, keyed=Idempotency(host, inside))
 
 
 def _straight_to(execute: executions.Execute, otherwise: ASGIApp) -> Application:
