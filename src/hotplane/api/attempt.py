@@ -37,6 +37,8 @@ class Claimed:
     holder: str
     record: KeyRecord
     clock: Callable[[], datetime]
+    let_go: Callable[[], None]
+    """Called once what became of it is on its way into the store: from then on a repeat can be answered."""
 
 
 class Attempt:
@@ -81,17 +83,18 @@ class Attempt:
 
         When that fails the answer is true all the same, and the next request with the key finds the outcome.
         """
-        self._settled = True
         claimed = self._claimed
         record, body = self._finished(answer), answer.body
         at = microseconds(claimed.clock())
         if self._outcome.made and answer.status < HTTPStatus.BAD_REQUEST:
             claimed.keys.finish_soon(claimed.key, claimed.holder, record, body, now=at)
+            self._settle()
             return
         try:
             await claimed.keys.finish(claimed.key, claimed.holder, record, body, now=at)
         except HotplaneError as error:
             _log.warning("the answer to a request with a key is not kept", error=str(error))
+        self._settle()
 
     async def _whole(self, answer: Answer) -> None:
         if self._settled:
@@ -116,9 +119,9 @@ class Attempt:
             return
         claimed = self._claimed
         if self._shown is not None:
-            self._settled = True
             record = self._finished(self._shown)
             claimed.keys.finish_soon(claimed.key, claimed.holder, record, None, now=microseconds(claimed.clock()))
+            self._settle()
         elif self._body.whole and claimed.record.fingerprint is None:
             claimed.keys.describe_soon(claimed.key, claimed.holder, self._described())
 
@@ -147,10 +150,14 @@ class Attempt:
 
     def _release(self) -> None:
         if not self._settled:
-            self._settled = True
             self._claimed.keys.release_soon(self._claimed.key, self._claimed.holder)
+            self._settle()
 
     def _leave(self) -> None:
         if not self._settled:
-            self._settled = True
             self._claimed.keys.leave_soon(self._claimed.key, self._claimed.holder)
+            self._settle()
+
+    def _settle(self) -> None:
+        self._settled = True
+        self._claimed.let_go()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -54,7 +55,7 @@ class Idempotency:
         self._clock = clock
         self._settings = host.config.server
         self._holder = holder_name()
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, HashedBody] = {}
         self._renewal: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,18 +71,17 @@ class Idempotency:
         key = _name(scope, headers)
         if key in self._in_flight:
             raise IdempotencyKeyInFlight
-        self._in_flight.add(key)
+        media_type = headers.get(b"content-type", b"")
+        body = self._in_flight[key] = HashedBody(receive, (media_type, scope["query_string"]))
         self._renew_later()
         try:
-            await self._serve(key, headers, scope, receive, send)
+            await self._serve(key, body, scope, send, ahead=not media_type.lower().startswith(_STREAMED))
         finally:
-            self._in_flight.discard(key)
+            self._let_go(key, body)
 
-    async def _serve(self, key: str, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
-        media_type = headers.get(b"content-type", b"")
-        body = HashedBody(receive, (media_type, scope["query_string"]))
+    async def _serve(self, key: str, body: HashedBody, scope: Scope, send: Send, *, ahead: bool) -> None:
         outcome = outcome_of(self._host, scope["path"])
-        if not media_type.lower().startswith(_STREAMED):
+        if ahead:
             await body.read_ahead(self._settings.max_body_bytes)
             if len(body.content) > self._settings.max_body_bytes and not outcome.streamed:
                 await self._app(scope, body.receive, send)  # which refuses it for its size
@@ -146,7 +146,7 @@ class Idempotency:
                 keys.leave_soon(claim.key, self._holder)
             raise
         if answer is not None and claim.state is KeyState.TAKEN_OVER:
-            await Attempt(self._claimed(claim, claim.found), outcome, body).finish(answer)
+            await Attempt(self._claimed(claim, claim.found, body), outcome, body).finish(answer)
         return answer
 
     async def _run(self, claim: KeyClaim, outcome: Outcome, body: HashedBody, scope: Scope, send: Send) -> None:
@@ -155,10 +155,16 @@ class Idempotency:
         record = replace(claim.found, fingerprint=body.fingerprint) if taken else claim.record
         extensions = {name: value for name, value in scope.get("extensions", {}).items() if name != ANSWER}
         keyed = {**scope, "extensions": extensions, OUTCOME_ID: record.outcome_id}
-        await Attempt(self._claimed(claim, record), outcome, body).run(self._app, keyed, send)
+        await Attempt(self._claimed(claim, record, body), outcome, body).run(self._app, keyed, send)
 
-    def _claimed(self, claim: KeyClaim, record: KeyRecord) -> Claimed:
-        return Claimed(self._host.store.idempotency, claim.key, self._holder, record, self._clock)
+    def _claimed(self, claim: KeyClaim, record: KeyRecord, body: HashedBody) -> Claimed:
+        let_go = partial(self._let_go, claim.key, body)
+        return Claimed(self._host.store.idempotency, claim.key, self._holder, record, self._clock, let_go)
+
+    def _let_go(self, key: str, body: HashedBody) -> None:
+        # The answer may go on after that, and the key may be another request's by then.
+        if self._in_flight.get(key) is body:
+            del self._in_flight[key]
 
     def _renew_later(self) -> None:
         if self._renewal is None:
