@@ -30,10 +30,18 @@ class Destinations:
         self._log = log
         self._breakers: dict[str, Breaker] = {}
         self._used: dict[str, str] = {}
+        self._known: dict[str, tuple[object, object, Breaker]] = {}
 
     def of(self, handler: str, plugin: WebhookHandler[Any], limit: float) -> Breaker:
         """Return the breaker of where a handler's events go now; attempts take `limit` seconds at most."""
-        place = self._place(handler, plugin)
+        known = self._known.get(handler)
+        if known is not None and known[0] is plugin and known[1] is plugin.config:
+            return known[2]
+        breaker = self._find(handler, self._place(handler, plugin), limit)
+        self._known[handler] = plugin, plugin.config, breaker
+        return breaker
+
+    def _find(self, handler: str, place: str, limit: float) -> Breaker:
         if self._used.get(handler) != place:
             self.forget(handler)
             self._used[handler] = place
@@ -47,6 +55,7 @@ class Destinations:
 
     def forget(self, handler: str) -> None:
         """Let go of the breaker that only this handler used."""
+        self._known.pop(handler, None)
         place = self._used.pop(handler, None)
         if place is not None and place not in self._used.values():
             self._breakers.pop(place, None)

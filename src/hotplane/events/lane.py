@@ -17,7 +17,7 @@ from hotplane.events.attempts import Attempts
 from hotplane.events.calling import Caller
 from hotplane.events.clock import WallClock
 from hotplane.events.destinations import Destinations, wait_of
-from hotplane.events.held import Chain, Ledger, chains_of
+from hotplane.events.held import Ledger, chains_of
 from hotplane.events.reclaiming import Reclaiming
 from hotplane.events.settings import DeliverySettings
 from hotplane.events.settling import Settler
@@ -243,24 +243,29 @@ class Lane:
     # --- handing over ------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        while self._ledger.waiting and len(self._running) < self._settings.concurrency and not self._ending:
-            chain = self._ledger.waiting.popleft()
-            task = asyncio.create_task(self._deliver(chain), name=f"hotplane-delivery-{self.handler}")
+        free = self._settings.concurrency - len(self._running)
+        for _ in range(min(free, len(self._ledger.waiting))):
+            task = asyncio.create_task(self._deliver(), name=f"hotplane-delivery-{self.handler}")
             self._running.add(task)
             task.add_done_callback(self._delivered)
 
-    async def _deliver(self, chain: Chain) -> None:
-        plugin = self._parts.caller.find(self.handler)
-        if plugin is None:
-            self._ledger.give_back(chain)
-            return
-        await self._attempts.work_through(chain, self._breaker(plugin))
+    async def _deliver(self) -> None:
+        """Work through one chain after the other, for as long as there are any."""
+        while self._ledger.waiting and not self._ending:
+            plugin = self._parts.caller.find(self.handler)
+            if plugin is None:
+                self._ledger.give_back_waiting()
+                return
+            chain = self._ledger.waiting.popleft()
+            await self._attempts.work_through(chain, self._breaker(plugin))
+            self._settler.soon()
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._parts.log.error("events.delivery-broke", handler=self.handler, why=repr(task.exception()))
-        self._pump()
+        if not self._ending:
+            self._pump()  # what was claimed between its last look and now
         self._settler.soon()
 
     def _settled(self, outcomes: list[Outcome]) -> None:

@@ -153,6 +153,11 @@ class Outbox(Operating):
             settings=settings,
         )
 
+    def delivered(self, handler: str) -> int:
+        """Return how many deliveries a handler took since the host took up its work, or the handler was enabled."""
+        lane = self._lanes.get(handler)
+        return 0 if lane is None else lane.attempts.delivered
+
     def breakers(self) -> tuple[BreakerSnapshot, ...]:
         """Return the state of the breaker of each destination."""
         return self._destinations.snapshots()

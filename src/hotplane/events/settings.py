@@ -58,6 +58,11 @@ class EventsSettings(BaseModel):
         window_calls=20, minimum_calls=5, open_seconds=5.0, open_max_seconds=60.0, half_open_permits=1
     )
     """One for each destination: while it is open, deliveries wait without an attempt being counted."""
+    source_prefix: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._/-]{0,99}$")] = "external"
+    """What the `source` of events begins with that programs outside publish: `external`, or `external/billing` where
+    one says that it is `billing`."""
+    max_event_bytes: int = Field(default=65_536, ge=256, le=1_048_576)
+    """Size of payload and metadata, as JSON, of an event that is published from outside."""
     keep_days: float = Field(default=30.0, gt=0.0, le=36_500.0)
     """Events older than this are deleted, with their deliveries, once all of these are delivered."""
     keep_dead_days: float = Field(default=90.0, gt=0.0, le=36_500.0)

@@ -1,0 +1,235 @@
+"""Events: what committing one costs an execution, deliveries beside a bare loop, memory and recovery with a backlog.
+
+Run ``python -m benchmarks.events``. Receivers and the hosts whose memory and recovery are measured are processes of
+their own. Stores are on real files, at ``synchronous=FULL``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from benchmarks.board import Row, at_least, at_most, interleave, print_table, row
+from hotplane import Hotplane
+from hotplane.events.envelope import standard_body
+from hotplane.execution import pipeline
+from hotplane.identity import new_id
+from hotplane.records import Event, EventType, Task, now
+from tests.integration.events.scene import HANDLER, ReceiverProcess, config_of
+
+CALLERS = 64
+AT_ONCE = 32
+"""Deliveries at a time, of both sides."""
+BACKLOG = 100_000
+PROGRAM = "async def work(value):\n    return value\n"
+events_of = pipeline.events_of
+
+
+def measure(rounds: int = 5, count: int = 4_000, backlog: int = BACKLOG) -> list[Row]:
+    """Measure everything.
+
+    Args:
+        rounds: Turns of the comparisons; the median of the ratios counts.
+        count: Executions, and deliveries, in one turn.
+        backlog: Pending deliveries for memory and recovery.
+    """
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".events-") as name:
+        folder = Path(name)
+        (folder / "eventful.py").write_text(PROGRAM)
+        sys.path.insert(0, name)
+        try:
+            return [*_committing(folder, rounds, count), _delivering(folder, rounds, count), *_backlog(folder, backlog)]
+        finally:
+            sys.path.remove(name)
+
+
+# --- committing ----------------------------------------------------------------------------------------------
+
+
+def _committing(folder: Path, rounds: int, count: int) -> list[Row]:
+    """Measure executions with their event and a delivery row; and, for information, with the delivery itself."""
+
+    def alone() -> float:
+        pipeline.events_of = lambda execution: ()
+        try:
+            return asyncio.run(_executions(folder, count, []))
+        finally:
+            pipeline.events_of = events_of
+
+    entry: dict[str, Any] = {"name": "sink", "type": "file-webhook-handler", "configuration": {}}
+    (folder / "sink").mkdir()
+    taken = {**entry, "configuration": {"directory": str(folder / "sink")}}
+    # A handler that does not start for want of its directory: its deliveries are stored, and wait.
+    with_row, delivered, without = interleave(
+        rounds,
+        lambda: asyncio.run(_executions(folder, count, [entry])),
+        lambda: asyncio.run(_executions(folder, count, [taken])),
+        alone,
+    )
+    peer = "without events"
+    return [
+        row("execution with its event and one delivery stored", "µs", with_row, peer, without, at_most(1.15)),
+        row("the same while the delivery goes to a file", "µs", delivered, peer, without),
+    ]
+
+
+async def _executions(folder: Path, count: int, handlers: list[dict[str, Any]]) -> float:
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        config = {
+            "storage": {"url": f"sqlite:///{place}/host.db"},
+            "programs": {"allow": ["eventful"]},
+            "plugins": {"webhook_handlers": handlers},
+        }
+        async with Hotplane.from_config(config) as host:
+            await host.tasks.create(Task(id="work", program="eventful:work"))
+            waiting = iter(range(count))
+
+            async def caller() -> None:
+                for number in waiting:
+                    await host.execute("work", {"number": number})
+
+            started = time.perf_counter()
+            await asyncio.gather(*(caller() for _ in range(CALLERS)))
+            return (time.perf_counter() - started) / count * 1e6
+
+
+# --- delivering ----------------------------------------------------------------------------------------------
+
+
+def _delivering(folder: Path, rounds: int, count: int) -> Row:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    receiver = ReceiverProcess(place)
+    try:
+        made = _events(count)
+        ours, bare = interleave(
+            rounds,
+            lambda: asyncio.run(_outbox(folder, receiver, made)),
+            lambda: asyncio.run(_bare(receiver.url, made)),
+        )
+    finally:
+        receiver.stop()
+    name = f"deliveries to a local receiver, {AT_ONCE} at a time"
+    return row(name, "events/s", ours, "aiohttp, the same bodies, unsigned and not stored", bare, at_least(0.5))
+
+
+def _events(count: int) -> list[Event]:
+    return [Event(id=new_id(), type=EventType.TASK_CREATED, time=now(), payload={"n": n}) for n in range(count)]
+
+
+async def _outbox(folder: Path, receiver: ReceiverProcess, made: Sequence[Event]) -> float:
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        config = config_of(Path(place), receiver.url, concurrency=AT_ONCE)
+        config["storage"]["synchronous"] = "FULL"
+        async with Hotplane.from_config(config) as host:
+            await host.outbox.stop(0.0)  # the lanes rest while events queue up
+            await _store(host, made)
+            started = time.perf_counter()
+            host.outbox.start()
+            while host.outbox.delivered(HANDLER) < len(made):  # noqa: ASYNC110 - nothing tells of every delivery
+                await asyncio.sleep(0.005)
+            return len(made) / (time.perf_counter() - started)
+
+
+async def _bare(url: str, made: Sequence[Event]) -> float:
+    bodies = [standard_body(event) for event in made]
+    waiting = iter(bodies)
+    async with aiohttp.ClientSession() as session:
+
+        async def sender() -> None:
+            for body in waiting:
+                async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+                    await answer.read()
+                    answer.raise_for_status()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(sender() for _ in range(AT_ONCE)))
+        return len(bodies) / (time.perf_counter() - started)
+
+
+async def _store(host: Hotplane, made: Sequence[Event]) -> None:
+    for start in range(0, len(made), 500):
+        await host.store.append_events(made[start : start + 500])
+
+
+# --- a backlog -----------------------------------------------------------------------------------------------
+
+
+def _backlog(folder: Path, backlog: int) -> list[Row]:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    receiver = ReceiverProcess(place)
+    receiver.stop()
+    try:
+        first = _Child(place, receiver.url, backlog)
+        idle = int(first.line())
+        full = int(first.line())
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.end()
+        receiver.start()
+        started = time.perf_counter()
+        second = _Child(place, receiver.url, 0)
+        while not receiver.received():
+            time.sleep(0.005)
+        recovered = time.perf_counter() - started
+        second.process.kill()
+        second.end()
+    finally:
+        receiver.stop()
+    return [
+        row(f"memory with {backlog} pending, over idle", "MB", [(full - idle) / 1e6], goal=at_most(100, "ours")),
+        row("start after SIGKILL to the first delivery", "s", [recovered], goal=at_most(2.0, "ours")),
+    ]
+
+
+class _Child:
+    """A host in a process of its own, which tells its memory before and after events queued up."""
+
+    def __init__(self, place: Path, url: str, count: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.events", "child", str(place), url, str(count)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def end(self) -> None:
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+async def _child(place: Path, url: str, count: int) -> None:
+    config = config_of(place, url)
+    async with Hotplane.from_config(config) as host:
+        await asyncio.sleep(0.5 if count else 0)
+        print(_resident(), flush=True)
+        for _ in range(count // 500):
+            await _store(host, _events(500))
+        await asyncio.sleep(1.0)
+        print(_resident(), flush=True)
+        await asyncio.Event().wait()
+
+
+def _resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def main(arguments: Sequence[str]) -> None:
+    if arguments[:1] == ["child"]:
+        asyncio.run(_child(Path(arguments[1]), arguments[2], int(arguments[3])))
+    else:
+        print_table(measure())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
