@@ -10,6 +10,9 @@ from hotplane.storage.writes import Write
 
 __all__ = ["Intake"]
 
+_FEW = 8
+"""Patient writes that a group has beside one that is not."""
+
 
 class Intake:
     """A queue with limits on writes and bytes; safe from any thread.
@@ -24,12 +27,13 @@ class Intake:
         self._byte_limit = byte_limit
         self._changed = Condition()
         self._writes: deque[Write] = deque()
+        self._patient: deque[Write] = deque()
         self._bytes = 0
         self._closed = False
 
     def __len__(self) -> int:
         """Return how many writes wait."""
-        return len(self._writes)
+        return len(self._writes) + len(self._patient)
 
     def put(self, write: Write) -> None:
         """Queue a write.
@@ -41,21 +45,27 @@ class Intake:
         with self._changed:
             if self._closed:
                 raise ShuttingDown
-            if len(self._writes) >= self._limit:
+            if len(self) >= self._limit:
                 raise Overloaded("The queue of the store", self._limit, "storage.queue_limit")
             # A single write that is larger than the limit may pass when nothing else waits.
-            if self._writes and self._bytes + write.size > self._byte_limit:
+            if len(self) and self._bytes + write.size > self._byte_limit:
                 raise Overloaded("The queue of the store", self._byte_limit, "storage.queue_bytes")
-            self._writes.append(write)
+            (self._patient if write.patient else self._writes).append(write)
             self._bytes += write.size
             self._changed.notify()
 
     def take(self, limit: int) -> list[Write]:
-        """Wait for writes and return up to `limit` of them, oldest first; none when the queue is closed and empty."""
+        """Wait for writes and return up to `limit` of them; none when the queue is closed and empty.
+
+        Patient ones keep their order, and so do the others. Where both wait, the group has no more patient ones than
+        others, or a few, so that it is quick.
+        """
         with self._changed:
-            while not self._writes and not self._closed:
+            while not len(self) and not self._closed:
                 self._changed.wait()
-            taken = [self._writes.popleft() for _ in range(min(limit, len(self._writes)))]
+            taken = _pop(self._writes, limit)
+            room = min(limit - len(taken), max(_FEW, len(taken))) if taken else limit
+            taken += _pop(self._patient, room)
             self._bytes -= sum(write.size for write in taken)
             return taken
 
@@ -68,7 +78,12 @@ class Intake:
     def drop(self) -> list[Write]:
         """Remove and return everything that waits."""
         with self._changed:
-            dropped = list(self._writes)
+            dropped = [*self._writes, *self._patient]
             self._writes.clear()
+            self._patient.clear()
             self._bytes = 0
             return dropped
+
+
+def _pop(writes: deque[Write], limit: int) -> list[Write]:
+    return [writes.popleft() for _ in range(min(limit, len(writes)))]

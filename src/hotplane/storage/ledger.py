@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
-from sqlalchemy import Executable, Update, delete, update
+from sqlalchemy import Executable, Table, Update, delete, update
 
 from hotplane.records import Event
 from hotplane.storage import ledger_queries as queries
@@ -59,7 +59,7 @@ class Ledger:
         Raises:
             StorageError: There is a batch with this id.
         """
-        return await self._writer.write(Write(numbered=((batches, (id, task_id, state, None, body)),)))
+        return await self._write(numbered=((batches, (id, task_id, state, None, body)),))
 
     async def put(self, number: int, state: str, body: bytes) -> None:
         """Replace what is stored of a batch; one that has ended stays as it is."""
@@ -68,6 +68,7 @@ class Ledger:
     async def finish(self, number: int, state: str, body: bytes, finished_at: datetime, event: Event) -> None:
         """Store how a batch ended, and its event, in one commit."""
         write = self._write_of((event,))
+        write.patient = True
         write.statements = (_change(number, state=state, body=body, finished_at=microseconds(finished_at)),)
         await self._writer.write(write)
 
@@ -116,8 +117,7 @@ class Ledger:
     async def append(self, number: int, items: Sequence[StoredItem], results: Sequence[NewResult] = ()) -> int:
         """Store items, and the results that some of them have already, in one commit; return the newest sequence."""
         rows: list[Row] = [(number, item.position, item.body) for item in items]
-        write = Write(rows=((batch_items, rows),), results=_rows(number, results))
-        return await self._writer.write(write)
+        return await self._write(rows=((batch_items, rows),), results=_rows(number, results))
 
     async def items(self, number: int, *, after: int, limit: int, max_bytes: int) -> tuple[StoredItem, ...]:
         """Return items without a result, in order of position, above the position `after`.
@@ -138,7 +138,7 @@ class Ledger:
     async def start(self, number: int, positions: Sequence[int]) -> None:
         """Store that items are about to run, so that nobody runs them a second time."""
         rows: Sequence[Row] = [(number, position) for position in positions]
-        await self._writer.write(Write(rows=((batch_starts, rows),)))
+        await self._write(rows=((batch_starts, rows),))
 
     async def unstart(self, number: int, positions: Sequence[int]) -> None:
         """Take back `start` for items that did not run after all."""
@@ -149,7 +149,7 @@ class Ledger:
 
     async def add_results(self, number: int, results: Sequence[NewResult]) -> None:
         """Store the results of items that have no record."""
-        await self._writer.write(Write(results=_rows(number, results)))
+        await self._write(results=_rows(number, results))
 
     async def results(self, number: int, *, after: int, limit: int) -> tuple[StoredResult, ...]:
         """Return results with what their records say, oldest first, above the sequence `after`; raises Invalid."""
@@ -168,8 +168,20 @@ class Ledger:
         """Count a batch's items and results."""
         return await self._readers.run(partial(queries.totals, number=number))
 
+    async def _write(
+        self,
+        *,
+        statements: Sequence[Executable] = (),
+        results: Sequence[Row] = (),
+        rows: Sequence[tuple[Table, Sequence[Row]]] = (),
+        numbered: Sequence[tuple[Table, Row]] = (),
+    ) -> int:
+        # Everything of batches is patient, so that it is stored in the order in which it was queued.
+        write = Write(statements=statements, results=results, rows=rows, numbered=numbered, patient=True)
+        return await self._writer.write(write)
+
     async def _execute(self, *statements: Executable) -> None:
-        await self._writer.write(Write(statements=statements))
+        await self._write(statements=statements)
 
 
 def _change(number: int, **values: str | bytes | int) -> Update:

@@ -286,5 +286,5 @@ class Store:
         if self.addressees is not None:
             write.addressees = [self.addressees(event) for event in events]
         if place is not None and execution is not None:
-            write.results = (result_row(place, execution),)
+            write.results, write.patient = (result_row(place, execution),), True
         return write

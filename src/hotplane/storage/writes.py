@@ -74,6 +74,7 @@ class Write:
             record's sequence, every other one a sequence of its own.
         rows: Whole rows of other tables, inserted in large statements.
         numbered: Rows whose first column, left away here, is a sequence of its own.
+        patient: Whether it is of a batch and may wait while others, for which somebody waits, go first.
         work: What else to do in the transaction, after everything else, in the writer's thread. It may be called again
             when the commit failed, and then starts anew.
     """
@@ -84,6 +85,7 @@ class Write:
         "events",
         "execution",
         "numbered",
+        "patient",
         "results",
         "rows",
         "sequence",
@@ -105,6 +107,7 @@ class Write:
         rows: Sequence[tuple[Table, Sequence[Row]]] = (),
         numbered: Sequence[tuple[Table, Row]] = (),
         work: Callable[[Connection], object] | None = None,
+        patient: bool = False,
     ) -> None:
         self.execution = execution
         self.events = events
@@ -115,6 +118,7 @@ class Write:
         self.rows = rows
         self.numbered = numbered
         self.work = work
+        self.patient = patient
         self.sequence = 0
         """The record's sequence, or else the last one given to the write; valid when `error` stays None."""
         self.error: HotplaneError | None = None

@@ -84,3 +84,15 @@ def test_what_is_dropped_waits_no_more():
     intake.put(write)
     assert intake.drop() == [write]
     intake.put(_write(90))
+
+
+def test_patient_writes_let_others_go_first():
+    """A group has what somebody waits for and a few patient ones, each kind in its order; nothing starves."""
+    intake = Intake(100, 10_000)
+    patient = [Write(rows=(), patient=True) for _ in range(20)]
+    for write in patient:
+        intake.put(write)
+    urgent = _write()
+    intake.put(urgent)
+    assert intake.take(100) == [urgent, *patient[:8]]
+    assert intake.take(100) == patient[8:]
