@@ -70,6 +70,6 @@ class LineReader:
         if self._number == 1:
             text = text.removeprefix(_MARK)
         text = text.removesuffix(b"\r")
-        if not text.strip(_BLANK):
-            return None
-        return Line(self._number, text if len(text) <= self._max_bytes else None)
+        if len(text) > self._max_bytes:
+            return Line(self._number, None)
+        return Line(self._number, text) if text.strip(_BLANK) else None

@@ -28,6 +28,9 @@ CONNECTION = "hotplane.connection"
 """The extension under which a route finds the `Connection` itself."""
 
 _LINGER_SECONDS = 1.0
+"""What a client gets to read an answer that came before it had sent everything."""
+_UPLOAD_LINGER_SECONDS = 30.0
+"""The same at most, as long as it sends: many a client sends everything before it looks for an answer."""
 _OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
@@ -58,6 +61,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._refused = False
         self._uploading = False
+        self._heard = False
+        """Whether the client has sent something lately although nobody listens any more."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin, unless there are too many."""
@@ -70,6 +75,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and count what belongs to an unfinished head."""
         if self._refused or self.transport.is_closing():
+            self._heard = True
             return
         self._head_bytes += len(data)
         super().data_received(data)
@@ -180,7 +186,21 @@ class Connection(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
-        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        longest = _UPLOAD_LINGER_SECONDS if self._uploading else _LINGER_SECONDS
+        self._hang_up(self.loop.time() + longest)
+
+    def _hang_up(self, ends_at: float) -> None:
+        """Close when the client has been silent for a moment, and at that time of the loop's clock at last."""
+        if self.transport.is_closing():
+            return
+        if self.loop.time() >= ends_at:
+            self.transport.close()
+            return
+        self._heard = False
+        self.loop.call_later(_LINGER_SECONDS, self._look_again, ends_at)
+
+    def _look_again(self, ends_at: float) -> None:
+        self._hang_up(ends_at if self._heard else 0.0)
 
     @property
     def _limit(self) -> float:

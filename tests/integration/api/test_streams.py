@@ -1,0 +1,242 @@
+"""Streams over HTTP: items go in while results come out, and everybody can follow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.api.stream_clients import following, lines, streaming
+
+HEAD = (
+    b"POST /api/stream/execute?task=echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
+    b"content-length: 14\r\nexpect: 100-continue\r\n\r\n"
+)
+
+
+def numbers(count: int, first: int = 0) -> bytes:
+    """Return lines of items whose inputs are numbers."""
+    return lines({"input": number} for number in range(first, first + count))
+
+
+async def ended(edge: Any, stream_id: str) -> Any:
+    """Wait for the end of a stream."""
+    return await edge.host.batches.wait(stream_id, 20)
+
+
+async def test_results_come_while_items_go(edge: Any) -> None:
+    """Before the first item is sent the stream has its id; each item's result comes before the next item goes."""
+    async with streaming(edge) as client:
+        head = await client.begin()
+        assert head.startswith(b"HTTP/1.1 200 ")
+        first = await client.event()
+        assert (first.name, first.id) == ("stream", None)
+        assert b"location: /api/stream/%b\r\n" % first.data["id"].encode() in head
+        for number in range(3):
+            await client.send(numbers(1, number))
+            result = await client.event()
+            assert (result.name, result.data["output"]) == ("result", number)
+            assert result.id == str(result.data["sequence"])
+        client.end()
+        last = await client.event()
+        assert (last.name, last.id, last.data["state"]) == ("end", f"end-{result.id}", "completed")
+        assert await client.rest() == []
+        assert await client.reader.read() == b"\r\n"  # the end of the chunks, and of the connection
+
+
+async def test_a_line_may_be_cut_anywhere(edge: Any) -> None:
+    """Also between two parts of the body; what is no item has its result."""
+    async with streaming(edge) as client:
+        for part in (b'{"inp', b'ut": 1}', b"\n\r", b"\noh\r\n{", b'"input": 2}'):
+            await client.send(part)
+            await asyncio.sleep(0.02)
+        client.end()
+        results = [event.data for event in await client.rest() if event.name == "result"]
+    assert {(each["position"], each["status"], each["output"]) for each in results} == {
+        (1, "success", 1),
+        (3, "rejected", None),
+        (4, "success", 2),
+    }
+
+
+async def test_who_waits_for_100_continue_gets_it(edge: Any) -> None:
+    """Before the answer begins."""
+    reader, writer = await edge.connect()
+    writer.write(HEAD)
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b'{"input": "1"}')
+    assert b'"output":"1"' in await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
+async def test_progress_tells_and_has_no_id(edge: Any) -> None:
+    """Only what is durable has an id: a client goes on behind the last result it got."""
+    async with streaming(edge, "task=patient&max_concurrency=1") as client:
+        await client.send(lines({"input": 0.3} for _ in range(5)))
+        client.end()
+        events = [event async for event in client.events]
+    progress = [event for event in events if event.name == "progress"]
+    assert len(progress) in (2, 3)
+    assert {event.id for event in progress} == {None}
+    assert [event.data["done"] for event in progress] == sorted({event.data["done"] for event in progress})
+
+
+async def test_an_upload_does_not_wait_for_its_reader(edge: Any) -> None:
+    """Nobody reads megabytes of results; all the items are taken and run, and somebody else reads them."""
+    async with streaming(edge, "task=echo&detach=true") as client:
+        client.reader._limit = 1  # the stream's reader reads nothing ahead
+        for _ in range(40):
+            await client.send(lines({"input": "x" * 20_000} for _ in range(10)))
+        client.end()
+        [stream] = (await edge.client.get("/api/batch")).json()["items"]
+        assert (await ended(edge, stream["id"])).counts.succeeded == 400
+        async with following(edge.client, f"/api/stream/{stream['id']}/events") as events:
+            assert len([event async for event in events if event.name == "result"]) == 400
+
+
+async def test_a_slow_reader_slows_only_itself(edge: Any) -> None:
+    """One reads nothing while another gets everything."""
+    made = await edge.client.post(
+        "/api/batch/execute?task=echo", json=[{"input": "x" * 20_000}] * 300, headers={"prefer": "respond-async"}
+    )
+    path = f"{made.headers['location']}/events"
+    reader, writer = await edge.connect()
+    reader._limit = 1
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    async with following(edge.client, path) as events:
+        assert len([event async for event in events if event.name == "result"]) == 300
+    reader._limit = 2**26
+    reader._maybe_resume_transport()
+    text = await asyncio.wait_for(reader.readuntil(b"event: end"), 20)
+    assert text.count(b"event: result") == 300
+    writer.close()
+
+
+@pytest.mark.parametrize("detach", [False, True])
+async def test_a_reader_that_leaves_cancels_what_is_left_unless_detached(edge: Any, detach: bool) -> None:
+    """The upload was whole: what it left runs only when it was asked to."""
+    async with streaming(edge, f"task=patient&max_concurrency=1&detach={str(detach).lower()}") as client:
+        await client.send(lines({"input": 0.02} for _ in range(40)))
+        client.end()
+        stream_id = (await client.event()).data["id"]
+        await client.event()
+    status = await ended(edge, stream_id)
+    assert (status.state, status.truncated, status.done) == ("completed" if detach else "cancelled", False, 40)
+    assert (status.counts.cancelled > 0) is not detach
+
+
+@pytest.mark.parametrize("detach", [False, True])
+async def test_a_client_that_leaves_in_mid_upload_truncates(edge: Any, detach: bool) -> None:
+    """What arrived whole runs if it is to; half a line is nothing."""
+    async with streaming(edge, f"task=echo&detach={str(detach).lower()}") as client:
+        await client.send(numbers(3) + b'{"input":')
+        stream_id = (await client.event()).data["id"]
+        for _ in range(3):
+            await client.event()
+    status = await ended(edge, stream_id)
+    assert (status.truncated, status.items, status.counts.succeeded) == (True, 3, 3)
+
+
+async def test_a_stream_is_cancelled_from_elsewhere(edge: Any) -> None:
+    """Its answer ends, though items were still to come."""
+    async with streaming(edge, "task=patient&max_concurrency=1") as client:
+        await client.send(lines([{"input": 5}] * 3))
+        place = f"/api/stream/{(await client.event()).data['id']}"
+        assert (await edge.client.get(place)).json()["state"] == "receiving"
+        assert (await edge.client.post(f"{place}/cancel")).json()["state"] == "cancelling"
+        *results, end = await client.rest()
+        assert [event.data["status"] for event in results] == ["cancelled"] * 3
+        assert (end.name, end.data["state"]) == ("end", "cancelled")
+
+
+async def test_what_is_wrong_with_the_upload_is_an_event(managing: Any) -> None:
+    """The answer has begun: the problem document comes before the end; nothing more runs."""
+    async with managing(batches={"max_items": 2}) as edge:
+        async with streaming(edge) as client:
+            await client.send(numbers(2))
+            await client.send(numbers(2, 2))
+            client.end()
+            *_, problem, end = await client.rest()
+        assert (problem.name, problem.data["code"], problem.data["status"]) == ("problem", "batch-too-large", 422)
+        assert (problem.id, end.name, end.data["state"]) == (None, "end", "cancelled")
+        async with streaming(edge) as client:
+            await client.send(b"\n")
+            client.end()
+            assert [event.name for event in await client.rest()] == ["stream", "problem"]
+        answer = await edge.client.post(
+            "/api/stream/execute?task=echo", content=b"", headers={"content-type": "application/x-ndjson"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "empty-batch")
+
+
+async def test_a_batch_is_no_stream(edge: Any) -> None:
+    """A stream is found among the batches, too; a batch is not found among the streams."""
+    made = (await edge.client.post("/api/batch/execute?task=echo", json=[{"input": 1}])).json()["batch"]
+    assert (await edge.client.get(f"/api/stream/{made['id']}")).json()["code"] == "unknown-batch"
+    async with streaming(edge) as client:
+        await client.send(numbers(1))
+        client.end()
+        stream_id = (await client.event()).data["id"]
+        await client.rest()
+    assert (await edge.client.get(f"/api/batch/{stream_id}")).json()["kind"] == "stream"
+
+
+async def test_only_so_many_follow(managing: Any) -> None:
+    """One more is told to come later, and a stream that nobody could read is not begun."""
+    async with managing(server={"max_event_streams": 1}) as edge, streaming(edge) as client:
+        await client.event()
+        headers = {"content-type": "application/x-ndjson"}
+        answer = await edge.client.post("/api/stream/execute?task=echo", content=numbers(1), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert len((await edge.client.get("/api/batch")).json()["items"]) == 1
+
+
+# --- results as lines --------------------------------------------------------------------------------------------
+
+
+async def test_results_are_read_by_cursor(edge: Any) -> None:
+    """Page by page they are those of one answer, each once."""
+    made = await edge.client.post("/api/batch/execute?task=echo", json=[{"input": n} for n in range(250)])
+    await ended(edge, made.json()["id"])
+    place = f"{made.headers['location']}/results"
+    answer = await edge.client.get(place)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    whole = [json.loads(line) for line in answer.text.splitlines()]
+    assert sorted(each["output"] for each in whole) == list(range(250))
+    paged: list[Any] = []
+    while page := (
+        await edge.client.get(place, params={"after": paged[-1]["sequence"] if paged else 0, "limit": 99})
+    ).text:
+        paged += [json.loads(line) for line in page.splitlines()]
+    assert paged == whole
+
+
+async def test_results_are_followed_to_the_end(edge: Any) -> None:
+    """From where one is, while the batch runs."""
+    made = await edge.client.post(
+        "/api/batch/execute?task=patient&max_concurrency=1",
+        json=[{"input": 0.02}] * 20,
+        headers={"prefer": "respond-async"},
+    )
+    place = f"{made.headers['location']}/results"
+    assert len((await edge.client.get(place)).text.splitlines()) < 20
+    first = json.loads((await edge.client.get(f"{place}?follow=true&limit=1")).text)
+    rest = await edge.client.get(f"{place}?follow=true&after={first['sequence']}")
+    assert [json.loads(line)["position"] for line in rest.text.split()] == list(range(2, 21))
+
+
+async def test_a_quiet_answer_has_a_heartbeat(edge: Any) -> None:
+    """Blank lines and comments keep those in between from hanging up."""
+    edge.server._ongoing.streams.heartbeat_seconds = 0.05
+    made = await edge.client.post(
+        "/api/batch/execute?task=patient", json=[{"input": 0.6}], headers={"prefer": "wait=0"}
+    )
+    followed = await edge.client.get(f"{made.headers['location']}/results?follow=true")
+    assert followed.text.count("\n") > 2
+    made = await edge.client.post(
+        "/api/batch/execute?task=patient", json=[{"input": 0.6}], headers={"prefer": "wait=0"}
+    )
+    events = await edge.client.get(f"{made.headers['location']}/events")
+    assert events.text.count(": nothing new\n\n") > 1
