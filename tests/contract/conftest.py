@@ -20,6 +20,7 @@ from hotplane.errors import NotJson
 from hotplane.plugins import NotExecuted, PluginContext, ProgramFailed, ProgramOverran, Runner
 from hotplane.programs import Programs, ProgramSettings
 from hotplane.records import ExecutionFailure, PluginMetadata, Task
+from hotplane.testing import FakeRunner
 from hotplane.valkyrie import Call, CallFailed, DeadlineExceeded, UnknownTarget, serve
 from hotplane.valkyrie import ProgramFailed as RemoteProgramFailed
 from hotplane.values import Json, checked_copy
@@ -76,6 +77,12 @@ async def local(programs: Programs) -> Served:
 async def custom(programs: Programs) -> Served:
     """Run programs with the runner of a user."""
     yield Custom()
+
+
+@asynccontextmanager
+async def fake(programs: Programs) -> Served:
+    """Run programs with the runner that tests are given."""
+    yield FakeRunner()
 
 
 @asynccontextmanager
@@ -137,13 +144,14 @@ KINDS: dict[str, Callable[[Programs], AbstractAsyncContextManager[Runner[Any]]]]
     "valkyrie": valkyrie,
     "http": http,
     "custom": custom,
+    "fake": fake,
 }
 
 
 @pytest.fixture(params=KINDS)
 async def runner(request: pytest.FixtureRequest) -> AsyncIterator[Runner[Any]]:
     """Give each runner in turn."""
-    programs = Programs(ProgramSettings(allow=("tests.contract.*",)))
+    programs = Programs(ProgramSettings(allow=("hotplane.testing.*",)))
     async with KINDS[request.param](programs) as made:
         yield made
     programs.close()

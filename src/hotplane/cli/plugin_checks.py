@@ -1,13 +1,15 @@
-"""`hotplane plugins doctor` and `check`: plugins without a server. Imports `diagnosis` and `host` when they run."""
+"""`hotplane plugins doctor` and `check`: plugins without a server. Imports `diagnosis` and `testing` when they run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from hotplane.cli.documents import json_argument
 from hotplane.cli.failure import FAILED, BadInput
 from hotplane.cli.options import Output
 from hotplane.cli.output import Form, write, write_json
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from hotplane.cli.diagnosis import Diagnosis, Finding
     from hotplane.config import LoadedConfig
     from hotplane.host.trial import Trial
+    from hotplane.testing import Check
 
 __all__ = ["check", "doctor"]
 
@@ -58,26 +61,47 @@ def doctor(*, place: _Place = None, timeout: _Limit = None, output: Output = For
 def check(
     *,
     target: Annotated[str, typer.Argument(metavar="PATH", help="File or package of a plugin, or module:Class.")],
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Time for its import.")] = 30,
+    configuration: Annotated[
+        str | None,
+        typer.Option("--configuration", metavar="JSON", help="What to start it with; @file and - read. Its defaults."),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Time for its import and all checks.")
+    ] = 60,
     output: Output = Form.TABLE,
 ) -> None:
-    """Load a plugin in a process of its own, and show what it is, or everything that is wrong with it.
+    """Load a plugin in a process of its own, start it there, and check everything that its kind promises.
 
-    No server is needed or asked. The exit code is 1 when it cannot be used.
+    No server is needed or asked, and nothing is delivered. The exit code is 1 when it cannot be used or breaks a
+    promise; what cannot be checked is skipped, with the reason.
     """
     if ":" not in target and not Path(target).exists():
         raise BadInput(f"There is no file or folder {target!r}.")
+    given = None if configuration is None else json_argument(configuration, "the configuration")
+    if given is not None and not isinstance(given, Mapping):
+        raise BadInput("The configuration is a JSON object.")
 
-    from hotplane.host.trial import try_plugin
+    from hotplane.testing.checking import check_target
 
-    trial = try_plugin(target, limit=timeout)
+    checked = check_target(target, configuration=given, limit=timeout)
     if output is Form.JSON:
-        write_json(_plain(trial))
+        write_json({**_plain(checked.trial), "checks": _plain(checked)["checks"], "ok": checked.ok})
     else:
-        write(details(list(_trial_fields(trial))))
-        write("".join(f"{printable(line)}\n" for line in trial.traceback.splitlines()))
-    if not trial.ok:
+        write(details(list(_trial_fields(checked.trial))))
+        write("".join(f"{printable(line)}\n" for line in checked.trial.traceback.splitlines()))
+        write("".join(f"{printable(line)}\n" for line in _check_lines(checked.checks)))
+    if not checked.ok:
         raise typer.Exit(FAILED)
+
+
+def _check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    """Yield one line for each check, and a summary."""
+    for check in checks:
+        yield f"{check.outcome:9}{check.name}" + (f": {check.detail}" if check.detail else "")
+    if checks:
+        counts = Counter(str(check.outcome) for check in checks)
+        parts = [f"{counts[word]} {word}" for word in ("ok", "problem", "skipped") if counts[word]]
+        yield f"{_count(len(checks), 'check')}: {', '.join(parts)}"
 
 
 def _settings(place: Path | None) -> LoadedConfig:

@@ -1,25 +1,20 @@
 """Trying a plugin in a process of its own: what it declares, and everything that is wrong with it.
 
-Imports `discovery`, `loader`, `references`, the plugin contract and `errors`. The process that is asked imports
-nothing of the plugin: ``python -m hotplane.host.trial`` does, and writes one JSON object into a file that it was given.
+Imports `apart`, `discovery`, `loader`, `references`, the plugin contract and `errors`. The process that is asked
+imports nothing of the plugin: ``python -m hotplane.host.trial`` does, and answers with one JSON object.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
-from threading import Thread
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from hotplane.errors import InvalidMetadata, PluginImportFailed, PluginMisconfigured
+from hotplane.host.apart import Apart, answer_apart, ask_apart
 from hotplane.host.compatibility import host_problem, requirement_problem
 from hotplane.host.instances import read_configuration
 from hotplane.host.loader import load_generation
@@ -28,10 +23,9 @@ from hotplane.plugins import Plugin, kind_name, kind_of
 from hotplane.values import Json
 from hotplane.version import __version__
 
-__all__ = ["Trial", "try_plugin"]
+__all__ = ["Trial", "load_trial", "read_trial", "try_plugin"]
 
 _LIMIT_SECONDS = 30.0
-_MAX_BYTES = 4 * 1024 * 1024
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -72,49 +66,18 @@ def try_plugin(
         limit: Seconds for the whole process.
         folders: Searched for what it imports, after everything else.
     """
-    with TemporaryFile() as question, TemporaryFile() as answer:
-        question.write(msgspec.json.encode(configuration))
-        question.seek(0)
-        # -P: the current folder comes last, so that no plugin in it hides a module that this process needs.
-        command = [sys.executable, "-P", "-m", "hotplane.host.trial", str(answer.fileno()), target, *folders]
-        process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of our own, without a shell
-            command,
-            stdin=question,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[answer.fileno()],
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return _failed(target, f"its import takes longer than {limit:g} s")
-        finally:
-            _end(process)
-        answer.seek(0)
-        found = answer.read(_MAX_BYTES)
-    try:
-        return msgspec.json.decode(found, type=Trial)
-    except msgspec.DecodeError:
-        return _failed(target, f"it ended the process while it was imported, {_ending(code)}")
+    return read_trial(
+        target, ask_apart("hotplane.host.trial", target, configuration, limit=limit, folders=folders), limit
+    )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    finally:
-        process.wait()
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"with exit code {code}"
-    try:
-        return f"by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"by signal {-code}"
+def read_trial(target: str, apart: Apart, limit: float) -> Trial:
+    """Return the trial that a process of its own wrote first, or what became of that process instead."""
+    if apart.answers:
+        return msgspec.json.decode(apart.answers[0], type=Trial)
+    if apart.code is None:
+        return _failed(target, f"its import takes longer than {limit:g} s")
+    return _failed(target, f"it ended the process while it was imported, {apart.ending}")
 
 
 def _failed(target: str, problem: str, traceback: str = "") -> Trial:
@@ -124,18 +87,19 @@ def _failed(target: str, problem: str, traceback: str = "") -> Trial:
 # --- in the process of its own ---------------------------------------------------------------------------
 
 
-def _load(target: str, configuration: Mapping[str, Json] | None) -> Trial:
-    """Load the plugin in this process."""
+def load_trial(target: str, configuration: Mapping[str, Json] | None) -> tuple[Trial, type[Plugin[Any]] | None]:
+    """Load the plugin in this process, and return what came of it, with its class where it has a usable one."""
     try:
         if Path(target).exists() or not is_reference(target):
             loaded = load_generation(Path(target).absolute(), 1)
-            return _described(target, loaded.plugin_class(), loaded.warnings, configuration)
-        module = target.partition(":")[0]
-        return _described(target, load_reference(target, [module]), (), configuration)
+            plugin, warnings = loaded.plugin_class(), loaded.warnings
+        else:
+            plugin, warnings = load_reference(target, [target.partition(":")[0]]), ()
     except PluginImportFailed as error:
-        return _failed(target, error.reason, error.traceback)
+        return _failed(target, error.reason, error.traceback), None
     except InvalidMetadata as error:
-        return _failed(target, error.reason)
+        return _failed(target, error.reason), None
+    return _described(target, plugin, warnings, configuration), plugin
 
 
 def _described(
@@ -182,19 +146,5 @@ def _schema(plugin: type[Plugin[Any]]) -> Mapping[str, Json]:
         return {}
 
 
-def _main(writing: int, target: str, folders: Sequence[str]) -> None:
-    configuration = msgspec.json.decode(sys.stdin.buffer.read())
-    sys.path += [*folders, str(Path.cwd())]
-    trials = list[Trial]()
-    # Not in the main thread, where a KeyboardInterrupt of the plugin's would pass for the operator's.
-    thread = Thread(target=lambda: trials.append(_load(target, configuration)), daemon=True)
-    thread.start()
-    thread.join()
-    with os.fdopen(writing, "wb") as answer:
-        answer.write(msgspec.json.encode(trials[0]))
-    # Threads and exit handlers of the plugin's must not keep the process, or add to what it said.
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    answer_apart(lambda target, configuration: [load_trial(target, configuration)[0]])

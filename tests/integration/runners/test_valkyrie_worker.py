@@ -14,7 +14,7 @@ from hotplane.plugins import NotExecuted, ProgramFailed
 from hotplane.records import Task
 from tests.integration.runners.conftest import BOUND, Child, StartRunner, until
 
-PROGRAMS = "tests.contract.runner_programs"
+PROGRAMS = "hotplane.testing.runner_programs"
 StartReal = Callable[..., Awaitable[Child]]
 
 

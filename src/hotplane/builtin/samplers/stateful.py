@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hotplane.plugins import Clock, PluginContext, Sampler
+from hotplane.plugins import Clock, KeyValue, PluginContext, Sampler
 from hotplane.plugins.base import ConfigT
 from hotplane.values import Json
 
@@ -23,6 +23,8 @@ class StatefulSampler(Sampler[ConfigT]):
 
     clock: Clock
     """The host's; set before the first execution."""
+    _storage: KeyValue | None = None
+    """None until it was started: who never started, or was cancelled at it, has nothing to store."""
 
     def snapshot(self) -> Json:
         """Return what to remember; None for nothing."""
@@ -42,8 +44,9 @@ class StatefulSampler(Sampler[ConfigT]):
     async def start(self, context: PluginContext) -> None:
         """Go on from what was stored at the last stop."""
         self.begin(context.clock)
-        self._storage = context.storage
         kept = await context.storage.get(_KEY)
+        # Not before it was read: a start that is cancelled meanwhile must not have its stop store an empty memory.
+        self._storage = context.storage
         if kept is None:
             return
         try:
@@ -53,6 +56,8 @@ class StatefulSampler(Sampler[ConfigT]):
 
     async def stop(self) -> None:
         """Store what is to be remembered."""
+        if self._storage is None:
+            return
         kept = self.snapshot()
         if kept is not None:
             await self._storage.set(_KEY, kept)
