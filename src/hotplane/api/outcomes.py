@@ -1,15 +1,17 @@
 """What came of a request whose key somebody left: a run, a batch, or nothing that could be asked for.
 
-Imports only lower rooms, `bodies`, `keyed`, `problems` and `routes.executions`.
+Imports only lower rooms, `answers`, `bodies`, `keyed`, `problems` and `routes.executions`.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
+from hotplane.api.answers import task_view
 from hotplane.api.bodies import Body
 from hotplane.api.keyed import Answer, HashedBody
 from hotplane.api.problems import MEDIA_TYPE, document_of
@@ -31,7 +33,7 @@ from hotplane.errors import (
 from hotplane.execution.gating import OUTPUT_REJECTED, rejection
 from hotplane.execution.telling import events_of
 from hotplane.identity import check_id, new_id
-from hotplane.records import Execution, ExecutionFailure, ExecutionStatus, now
+from hotplane.records import Execution, ExecutionFailure, ExecutionStatus, Task, now
 from hotplane.storage import KeyRecord
 from hotplane.values import checked_copy
 
@@ -39,6 +41,8 @@ __all__ = ["Outcome", "outcome_of"]
 
 BATCH_PATHS = {"/api/batch/execute": ("batch", 202), "/api/stream/execute": ("stream", 200)}
 """What makes batches, of which kind, and the status of the answer that shows one."""
+TASKS_PATH = "/api/tasks"
+_TASK = Body(Task)
 _LEFT = ExecutionFailure(
     type="interrupted",
     message="The host ended while it ran; its task is not idempotent, so that it was not run again.",
@@ -95,7 +99,26 @@ def outcome_of(host: Hotplane, path: str) -> Outcome:
     task_id = path[len(_BEGIN) : -len(_END)]
     if path.startswith(_BEGIN) and path.endswith(_END) and task_id and "/" not in task_id:
         return _Run(host, task_id, path)
-    return Outcome()
+    return _NewTask(host) if path == TASKS_PATH else Outcome()
+
+
+class _NewTask(Outcome):
+    """A task: when it is there, just as it was asked for, whoever left the request had made it."""
+
+    def __init__(self, host: Hotplane) -> None:
+        self._host = host
+
+    async def left(self, record: KeyRecord, body: HashedBody) -> Answer | None:
+        del record  # a task has the id that the request gives it
+        try:
+            asked = _TASK.decode(body.content)
+            status = self._host.tasks.status(asked.id)
+        except HotplaneError:  # the route says what is wrong with it, or makes it
+            return None
+        if status.task != asked:
+            return None
+        place = (b"location", f"{TASKS_PATH}/{quote(asked.id, safe='')}".encode())
+        return Answer(status=201, headers=(_JSON, place), body=_encode(task_view(status)))
 
 
 class _Batch(Outcome):

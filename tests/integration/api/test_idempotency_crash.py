@@ -7,7 +7,6 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -123,14 +122,27 @@ async def test_what_may_be_repeated_is_run_again(spawn: Any) -> None:
     assert len(await executions(url)) == 1
 
 
-async def test_a_change_is_made_again(settings: Any, spawn: Any) -> None:
-    """The host dies before the answer to a change is stored: the repeat finds it made, or makes it."""
+async def test_a_task_that_was_made_is_the_answer(settings: Any, spawn: Any) -> None:
+    """The host dies after it made a task, before that was answered: the repeat is no conflict with itself."""
     process, url = await crashing(settings, "finish")
     task = {"id": "new", "program": "edge_programs:echo"}
-    with suppress(httpx2.TransportError):
+    with pytest.raises(httpx2.TransportError):
         await ask(url, "/api/tasks", task)
     await process.wait()
     _, url = await spawn()
     again = await ask(url, "/api/tasks", task)
-    assert again.json()["code"] == "duplicate-task"
-    assert (await ask(url, "/api/tasks", task)).json()["code"] == "duplicate-task"
+    assert (again.status_code, again.headers["location"]) == (201, "/api/tasks/new")
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        assert again.json() == (await client.get("/api/tasks/new")).json()
+
+
+async def test_a_change_is_made_again(settings: Any, spawn: Any) -> None:
+    """The host dies before the answer to a change is stored: the repeat makes it, which does no harm."""
+    process, url = await crashing(settings, "finish")
+    with pytest.raises(httpx2.TransportError):
+        await ask(url, "/api/plugins/percentage-sampler/disable", None)
+    await process.wait()
+    _, url = await spawn()
+    again = await ask(url, "/api/plugins/percentage-sampler/disable", None)
+    assert (again.status_code, again.json()["enabled"]) == (200, False)
+    assert (await ask(url, "/api/plugins/percentage-sampler/disable", None)).content == again.content
