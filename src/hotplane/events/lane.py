@@ -183,6 +183,8 @@ class Lane:
         self._woken.clear()
         setback = self._wall.setback()
         if setback:
+            # What is not written down yet has due times of the old clock.
+            await self._settler.finish(_TICK_SECONDS)
             await self._parts.deliveries.shift(self.handler, setback, self._wall.now())
         await self._reclaiming.look()
         plugin = self._parts.caller.find(self.handler)
