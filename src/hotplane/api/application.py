@@ -23,17 +23,20 @@ from hotplane.api.openapi import openapi_document
 from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
 from hotplane.api.routes import (
     batches,
+    deliveries,
     events,
     executions,
     fallback,
     health,
     metrics,
     operations,
+    plugin_events,
     plugins,
     quality,
     streams,
     system,
     tasks,
+    webhooks,
 )
 from hotplane.api.uploads import upload_limits
 from hotplane.app import Hotplane
@@ -52,6 +55,9 @@ _ROUTERS = (
     batches.router,
     streams.router,
     events.router,
+    webhooks.router,
+    deliveries.router,
+    plugin_events.router,
     health.router,
     operations.router,
     fallback.router,
@@ -150,7 +156,7 @@ def _explain(problem: dict[str, Any], known: list[str]) -> tuple[str, str]:
     if problem["type"] == "extra_forbidden":
         hint = did_you_mean(name, known) or f"; the known ones are {', '.join(known)}"
         return name, f"the parameter {name!r} is not known{hint}"
-    message = str(problem["msg"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
     return name, f"the parameter {name!r}: {message[:1].lower()}{message[1:]}"
 
 

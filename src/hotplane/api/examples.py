@@ -332,12 +332,15 @@ EXAMPLES: dict[str, Any] = {
 }
 """By the name of a request's struct, or of an answer."""
 
-PARAMETERS: dict[str, str] = {
+PARAMETERS: dict[str, str | int] = {
     "task_id": "spam-detector",
     "plugin_id": "percentage-sampler",
     "execution_id": _ID,
     "operation_id": _ID,
     "batch_id": _ID,
+    "name": "deployments",
+    "handler": "deployments",
+    "event": 42,
     "code": "unknown-task",
 }
 """Examples of what stands in a path."""

@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from hotplane.api.answers import Items, LoadBody, PluginLine, PluginView, PriorityBody, TaskBody, TaskView
 from hotplane.api.batch_bodies import BatchAnswer, BatchBody, ValidateAnswer, ValidateBody
 from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, REFERENCE, described
+from hotplane.api.event_docs import EVENT_EXAMPLES, EVENT_MODELS
 from hotplane.api.examples import EXAMPLES, PARAMETERS
 from hotplane.api.items import ItemBody
 from hotplane.api.operations import Operation
@@ -40,10 +41,19 @@ _MODELS: tuple[Any, ...] = (
     PluginLine, Items[PluginLine], PriorityBody, LoadBody, StrategyBody, FallbackStatus, FallbackTest,
     Items[Refreshed], Operation, HealthReport, Items[HealthReport], HealthOverview, dict[str, Json], Liveness,
     Readiness, Stats, ProblemType, ProblemDocument, QualityReport, ItemBody, BatchBody, BatchAnswer,
-    ItemResult, BatchStatus, Page[BatchStatus], ValidateBody, ValidateAnswer,
+    ItemResult, BatchStatus, Page[BatchStatus], ValidateBody, ValidateAnswer, *EVENT_MODELS,
 )  # fmt: skip
 _EVERYWHERE = (400, 401, 421, 431, 500, 503)
 _CHANGES = (403, 408)
+_KEYED = (409, 422)
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Names the request: one with the same key is not done again, but gets the answer of the first. "
+    "Another request with it gets 422, and 409 while the first has not ended.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
 _OPEN = {"/livez", "/readyz", "/errors/{code}"}
 _DESCRIPTION = """
 The HTTP API of Hotplane, the hot-swap backplane for Python services.
@@ -57,6 +67,8 @@ _TAGS = [
         "name": "batches",
         "description": "Many items at once: batches, and streams whose items arrive while results leave.",
     },
+    {"name": "events", "description": "What happened: listed, followed, published, delivered anew."},
+    {"name": "webhooks", "description": "Handlers that take events out of the host, and their deliveries."},
     {"name": "tasks", "description": "Named units of work: program, schemas, route, limits."},
     {"name": "plugins", "description": "What is plugged in, switching, reloading and configuring it."},
     {"name": "fallback", "description": "Where a runner's work goes while it cannot do it."},
@@ -111,14 +123,18 @@ def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
     for holder in (operation.get("requestBody", {}), *answers.values()):
         for content in holder.get("content", {}).values():
             if EXAMPLE_KEY in content:
-                content["example"] = EXAMPLES[content.pop(EXAMPLE_KEY)]
+                name = content.pop(EXAMPLE_KEY)
+                content["example"] = EVENT_EXAMPLES[name] if name in EVENT_EXAMPLES else EXAMPLES[name]
     own = operation.pop(PROBLEMS_KEY, ())
     changes = _CHANGES if method != "get" else ()
-    for status in sorted({*own, *_EVERYWHERE, *changes}):
+    keyed = _KEYED if method == "post" else ()
+    for status in sorted({*own, *_EVERYWHERE, *changes, *keyed}):
         answers.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]
+    if keyed:
+        operation.setdefault("parameters", []).append(_KEY)
     operation["security"] = [{}] if path in _OPEN else [{"token": []}, {}]
 
 

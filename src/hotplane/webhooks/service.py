@@ -7,40 +7,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec.structs import replace
 
-from hotplane.builtin.webhooks.admission import places_of
 from hotplane.errors import (
-    ConfigurationError,
     DuplicatePlugin,
     HotplaneError,
-    Invalid,
-    InvalidMetadata,
-    Problem,
     UnknownPlugin,
     UnknownWebhook,
 )
 from hotplane.events import DeliverySettings, Outbox
 from hotplane.host import Manager, PluginSpec, PluginStatus
-from hotplane.plugins import Logger, Plugin, kind_name, kind_of
+from hotplane.plugins import Logger
 from hotplane.records import EventType, Severity
 from hotplane.registry import Registry
-from hotplane.storage import Store
+from hotplane.storage import EventRange, Store
 from hotplane.values import Json
 from hotplane.webhooks.checking import delivery_of, explained, with_events
 from hotplane.webhooks.pace import Pace
+from hotplane.webhooks.rehearsal import Rehearsal
+from hotplane.webhooks.replaying import ReplayedPage, replay
 from hotplane.webhooks.revising import revised, wanted_configuration
 from hotplane.webhooks.showing import shown_webhook
 from hotplane.webhooks.trying import an_event
-from hotplane.webhooks.values import BY_API, Kept, Numbers, Tried, Webhook, WebhookChange, WebhookSpec
+from hotplane.webhooks.values import BY_API, KIND, Kept, Numbers, Tried, Webhook, WebhookChange, WebhookSpec
 
-__all__ = ["KIND", "Webhooks"]
+__all__ = ["Webhooks"]
 
-KIND = "webhook-handler"
 _FIELDS = ("enabled", "priority", "configuration", "delivery")
 _decode = msgspec.json.Decoder(Kept).decode
 
@@ -72,7 +67,7 @@ class Webhooks:
         self._manager = manager
         self._outbox = outbox
         self._store = store
-        self._check_server = check_server
+        self._rehearsal = Rehearsal(manager, check_server)
         self._forget = forget
         self._pace = Pace(outbox, own)
         self._log = log
@@ -160,9 +155,8 @@ class Webhooks:
             cls = before.cls or await self._manager.class_of(before.spec)
             configuration = wanted_configuration(cls, before, wanted)
             spec, overrides = revised(before.spec, wanted, configuration)
-            await self._check_servers(cls, replace(spec, configuration=configuration))
-            if before.plugin is None and before.spec.instance is None:
-                await self._rehearse(replace(spec, configuration=configuration, cls=cls))
+            serves = before.plugin is not None or before.spec.instance is not None
+            await self._rehearsal.run(cls, replace(spec, configuration=configuration, cls=cls), only_look=serves)
             try:
                 await self._manager.revise(name, spec, overrides, lambda: self._keep(spec, overrides, wanted))
             except HotplaneError as error:
@@ -201,10 +195,24 @@ class Webhooks:
         event = an_event(type, self._show(self._status(name)).events, severity)
         return Tried(event=event, dry_run=dry_run, attempt=await self._outbox.try_out(name, event, dry_run=dry_run))
 
+    async def replay(
+        self, name: str | None, wanted: EventRange, *, dead_only: bool, limit: int, cursor: str | None = None
+    ) -> ReplayedPage:
+        """Deliver events anew to one handler, or to all; see `replaying.replay`.
+
+        Raises:
+            UnknownWebhook: There is no such handler.
+            InvalidCursor: The cursor is not one of this method's.
+        """
+        if name is not None:
+            self.check(name)
+        handlers = (name,) if name else self._names()
+        return await replay(self._outbox, handlers, wanted, dead_only=dead_only, limit=limit, cursor=cursor)
+
     # --- steps -------------------------------------------------------------------------------------------
 
     async def _tried(self, name: str, wanted: WebhookSpec) -> tuple[Kept, PluginSpec]:
-        cls = await self._class_of(PluginSpec(id=name, type=wanted.type, kind=KIND))
+        cls = await self._rehearsal.class_of(PluginSpec(id=name, type=wanted.type, kind=KIND))
         configuration = with_events(cls, wanted.configuration, wanted.events)
         kept = Kept(
             type=wanted.type,
@@ -215,42 +223,11 @@ class Webhooks:
         )
         spec = _spec(name, kept)
         try:
-            await self._check_servers(cls, spec)
-            await self._rehearse(spec)
+            await self._rehearsal.run(cls, spec)
         except BaseException:
             self._forget(name)
             raise
         return kept, spec
-
-    async def _class_of(self, spec: PluginSpec) -> type[Plugin[Any]]:
-        try:
-            cls = await self._manager.class_of(spec)
-            if kind_name(kind_of(cls)) != KIND:
-                raise InvalidMetadata(spec.type, f"it is a {kind_name(kind_of(cls))}, and no {KIND}")
-        except Invalid as error:
-            error.problems = (Problem(str(error), "/type"),)
-            raise
-        return cls
-
-    async def _check_servers(self, cls: type[Plugin[Any]], spec: PluginSpec) -> None:
-        try:
-            config = cls.Config.model_validate(spec.configuration)
-        except ValueError:  # what is wrong with it is told when it is tried
-            return
-        problems: list[Problem] = []
-        for place, (host, port) in places_of(config).items():
-            try:
-                await self._check_server(spec.id, host, port)
-            except HotplaneError as error:
-                problems.append(Problem(str(error), f"/configuration{place}"))
-        if problems:
-            raise ConfigurationError(problems)
-
-    async def _rehearse(self, spec: PluginSpec) -> None:
-        try:
-            await self._manager.rehearse(spec)
-        except Exception as error:
-            raise explained(spec.id, error) from error
 
     async def _start(self, name: str) -> None:
         try:
@@ -285,8 +262,11 @@ class Webhooks:
         except UnknownPlugin:
             status = None
         if status is None or status.kind != KIND:
-            raise UnknownWebhook(name, [each.id for each in self._manager.list() if each.kind == KIND])
+            raise UnknownWebhook(name, self._names())
         return status
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(each.id for each in self._manager.list() if each.kind == KIND)
 
     def _show(self, status: PluginStatus) -> Webhook:
         wanted = self._manager.wanted(status.id)

@@ -13,10 +13,11 @@ from hotplane.records import Event, EventType, PluginState
 from hotplane.storage import Backlog, DeliveryAttempt
 from hotplane.values import Json
 
-__all__ = ["BY_API", "Kept", "Numbers", "Tried", "Webhook", "WebhookChange", "WebhookSpec"]
+__all__ = ["BY_API", "KIND", "Kept", "Numbers", "Tried", "Webhook", "WebhookChange", "WebhookSpec"]
 
 BY_API = "api"
 """The source of handlers that the API made."""
+KIND = "webhook-handler"
 
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 EventNames = Annotated[tuple[str, ...], Meta(max_length=100)]

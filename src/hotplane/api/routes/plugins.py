@@ -195,7 +195,10 @@ async def set_priority(request: Request, plugin_id: str) -> Response:
 @router.delete("/{plugin_id}/override", operation_id="resetPlugin", summary="Undo changes of a plugin", **_switch)
 async def reset_plugin(request: Request, plugin_id: str) -> Response:
     """Forget what was changed here of a plugin: the configuration holds again."""
-    return answer(await host_of(request).plugins.reset(plugin_id))
+    host = host_of(request)
+    status = await host.plugins.reset(plugin_id)
+    host.webhooks.settle()
+    return answer(status)
 
 
 async def _refreshed(request: Request) -> Items[Refreshed]:
@@ -204,5 +207,8 @@ async def _refreshed(request: Request) -> Items[Refreshed]:
 
 async def _removed(request: Request, plugin_id: str, cascade: bool) -> None:
     host = host_of(request)
-    await host.plugins.remove(plugin_id, cascade=cascade)
+    if host.webhooks.was_made(plugin_id):
+        await host.webhooks.remove(plugin_id)
+    else:
+        await host.plugins.remove(plugin_id, cascade=cascade)
     host.oversight.health.forget(plugin_id)
