@@ -262,3 +262,29 @@ async def test_what_ran_and_was_not_stored_is_not_run_again(edge: Any, monkeypat
     assert (again.status_code, again.json()["status"]) == (200, "interrupted")
     assert (await post(edge, "echo", 1, "a")).content == again.content
     assert await count(edge) == 1
+
+
+async def test_who_does_not_wait_finds_the_answer_later(edge: Any) -> None:
+    """The execution goes on without its caller, and the key has its record."""
+    _, writer = await edge.connect()
+    body = b'{"input":0.3}'  # as the client below writes it: the fingerprint is that of the bytes
+    head = b"POST /api/tasks/patient/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    writer.write(head + b"idempotency-key: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    await writer.drain()
+    while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0.01)
+    writer.close()
+    while (again := await post(edge, "patient", 0.3, "a")).status_code == 409:  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0.02)
+    assert (again.json()["status"], again.headers["idempotent-replayed"]) == ("success", "true")
+    assert await count(edge) == 1
+
+
+async def test_every_post_describes_the_header(edge: Any) -> None:
+    """And what a repeat may get."""
+    document = (await edge.client.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            names = [each["name"] for each in operation.get("parameters", ())]
+            assert ("Idempotency-Key" in names) == (method == "post"), path
+            assert method != "post" or {"409", "422"} <= operation["responses"].keys()
