@@ -152,7 +152,8 @@ def _refuse_query(request: Request, error: Exception) -> NoReturn:
 
 
 def _explain(problem: dict[str, Any], known: list[str]) -> tuple[str, str]:
-    name = str(problem["loc"][-1])[:100]
+    # Where it came from, its name, and for a parameter that is given several times its index.
+    name = str(problem["loc"][:2][-1])[:100]
     if problem["type"] == "extra_forbidden":
         hint = did_you_mean(name, known) or f"; the known ones are {', '.join(known)}"
         return name, f"the parameter {name!r} is not known{hint}"
