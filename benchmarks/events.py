@@ -1,7 +1,8 @@
 """Events: what committing one costs an execution, deliveries beside a bare loop, memory and recovery with a backlog.
 
-Run ``python -m benchmarks.events``. Receivers and the hosts whose memory and recovery are measured are processes of
-their own. Stores are on real files, at ``synchronous=FULL``.
+Run ``python -m benchmarks.events``; with ``outage [COUNT]`` it plays a long outage alone. Receivers,
+and the hosts whose memory and recovery are measured, are processes of their own. Stores are on real files, at
+``synchronous=FULL`` where nothing else is said.
 """
 
 from __future__ import annotations
@@ -224,8 +225,47 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
+async def outage(count: int, receivers: int = 2) -> None:
+    """Queue events while every receiver is down, let all of them up, and print what came."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".outage-") as name:
+        places = [Path(name, str(number)) for number in range(receivers)]
+        for place in places:
+            place.mkdir()
+        there = [ReceiverProcess(place) for place in places]
+        config = config_of(Path(name), there[0].url, concurrency=AT_ONCE)
+        entry = config["plugins"]["webhook_handlers"][0]
+        config["plugins"]["webhook_handlers"] = [
+            {**entry, "name": f"{HANDLER}-{index}", "configuration": {**entry["configuration"], "url": each.url}}
+            for index, each in enumerate(there)
+        ]
+        for each in there:
+            each.stop()
+        async with Hotplane.from_config(config) as host:
+            made = _events(count)
+            await _store(host, made)
+            queued = _resident()
+            for each in there:
+                await asyncio.to_thread(each.start)
+            started = time.perf_counter()
+            wanted = {event.id for event in made}
+            patience = started + 900
+            while any(len(each.received()) < count for each in there) and time.perf_counter() < patience:  # noqa: ASYNC110
+                await asyncio.sleep(1.0)
+            seconds = time.perf_counter() - started
+        print(f"{count} events, {receivers} receivers down, then up; {queued / 1e6:.0f} MB with everything queued")
+        for index, each in enumerate(there):
+            each.stop()
+            came = each.received()
+            print(
+                f"receiver {index}: received {len(wanted & set(came))}, lost {len(wanted - set(came))}, "
+                f"duplicated {came.total() - len(came)}, {count / seconds:.0f} events/s"
+            )
+
+
 def main(arguments: Sequence[str]) -> None:
-    if arguments[:1] == ["child"]:
+    if arguments[:1] == ["outage"]:
+        asyncio.run(outage(int(arguments[1]) if arguments[1:] else BACKLOG))
+    elif arguments[:1] == ["child"]:
         asyncio.run(_child(Path(arguments[1]), arguments[2], int(arguments[3])))
     else:
         print_table(measure())
