@@ -218,3 +218,11 @@ async def test_a_second_signal_does_not_wait(spawn: Any) -> None:
     await asyncio.wait_for(process.communicate(), 5)
     assert monotonic() - began < 2
     assert process.returncode == 0
+
+
+async def test_no_answer_waits_for_an_acknowledgement(edge: Any) -> None:
+    """Head and body are written apart: the second must not be held back until the client says that it has the first."""
+    await edge.client.get("/livez")
+    (connection,) = edge.server._state.connections
+    accepted = connection.transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
