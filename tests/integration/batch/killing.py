@@ -76,6 +76,7 @@ def _run(url: str, notes: Path, count: int, idempotent: bool, seconds: float | N
         finally:
             host.kill()
         lines += host.stdout.readlines()
+    time.sleep(0.3)  # a database server may still be committing what the killed host had sent
     return max((int(line.split()[1]) for line in lines if line.startswith(b"added")), default=0)
 
 
