@@ -41,6 +41,9 @@ def path(*parts: str) -> str:
     return "/api/" + "/".join(quote(part, safe="") for part in parts)
 
 
+Query = Mapping[str, "str | int | bool | list[str] | None"]
+
+
 class Remote:
     """A server.
 
@@ -65,10 +68,14 @@ class Remote:
     ) -> None:
         self._client.close()
 
-    def get(self, where: str, query: Mapping[str, str | int | bool | None] | None = None) -> dict[str, Any]:
-        """Return what GET answers; parameters that are null are left away."""
-        parameters = {name: _parameter(value) for name, value in (query or {}).items() if value is not None}
-        return self._ask("GET", where, params=parameters)
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return self._address
+
+    def get(self, where: str, query: Query | None = None) -> dict[str, Any]:
+        """Return what GET answers; parameters that are null are left away, lists are repeated."""
+        return self._ask("GET", where, params=_parameters(query))
 
     def post(self, where: str, body: Json | None = None) -> dict[str, Any]:
         """Return what POST answers; without a body when it is null."""
@@ -115,6 +122,18 @@ class Remote:
                     name = line.removeprefix("event: ")
                 elif line.startswith("data: "):
                     yield name, _event(line.removeprefix("data: "), self._address)
+
+    def parts(self, where: str, query: Query, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """Yield an answer that goes on for long, as it comes."""
+        import httpx2
+
+        silence = httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+        request: dict[str, Any] = {"params": _parameters(query), "headers": dict(headers), "timeout": silence}
+        with self._transport(), self._client.stream("GET", where, **request) as response:
+            if not response.is_success:
+                response.read()
+                _answer(response, self._address)
+            yield from response.iter_bytes()
 
     def _ask(self, method: str, where: str, **content: Any) -> dict[str, Any]:
         """Send a request and return the decoded answer.
@@ -193,6 +212,14 @@ def _json(body: Json) -> dict[str, Any]:
     import msgspec
 
     return {"content": msgspec.json.encode(body), "headers": {"content-type": "application/json"}}
+
+
+def _parameters(query: Query | None) -> dict[str, str | list[str]]:
+    return {
+        name: [_parameter(each) for each in value] if isinstance(value, list) else _parameter(value)
+        for name, value in (query or {}).items()
+        if value is not None
+    }
 
 
 def _parameter(value: str | int | bool) -> str:

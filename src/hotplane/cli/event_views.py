@@ -1,0 +1,108 @@
+"""What people see of events, webhook handlers and deliveries. Imports only its own room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from hotplane.cli.tables import Column, in_color, moment
+from hotplane.cli.text import printable
+
+__all__ = [
+    "DELIVERY_COLUMNS",
+    "EVENT_COLUMNS",
+    "WEBHOOK_COLUMNS",
+    "attempt_line",
+    "event_line",
+    "webhook_fields",
+]
+
+Record = Mapping[str, Any]
+
+EVENT_COLUMNS = (
+    Column("place", "sequence", number=True),
+    Column("type", "type", whole=True),
+    Column("severity", "severity"),
+    Column("time", "time", show=moment),
+    Column("task", "task_id"),
+    Column("source", "source"),
+    Column("payload", "payload"),
+)
+WEBHOOK_COLUMNS = (
+    Column("name", "name", whole=True),
+    Column("type", "type"),
+    Column("state", "state"),
+    Column("enabled", "enabled"),
+    Column("source", "source"),
+    Column("overridden", "overridden"),
+    Column("destination", "destination"),
+    Column("reason", "reason"),
+)
+DELIVERY_COLUMNS = (
+    Column("handler", "handler", whole=True),
+    Column("event", "sequence", number=True),
+    Column("type", "event_type"),
+    Column("state", "state"),
+    Column("attempts", "attempts", number=True),
+    Column("due", "due_at", show=lambda due: None if due is None else moment(due)),
+    Column("last", "last"),
+)
+
+_COLOURS = {"info": "36", "warning": "33", "error": "31", "critical": "1;37;41"}
+"""SGR parameters (ECMA-48), as the console handler uses them."""
+
+
+def event_line(event: Record) -> str:
+    """Return an event as one line, coloured by severity on a terminal."""
+    severity = str(event.get("severity"))
+    head = printable(f"{moment(event.get('time'))}  {severity.upper():8} {event.get('type')}")
+    if in_color():
+        head = f"\x1b[{_COLOURS.get(severity, '0')}m{head}\x1b[0m"
+    named = [f"{name}={event[key]}" for name, key in _NAMED if event.get(key)]
+    return "  ".join(filter(None, (head, printable(" ".join(named)), printable(_as_json(event.get("payload"))))))
+
+
+def webhook_fields(webhook: Record) -> Sequence[tuple[str, object]]:
+    """Return what people see of one handler."""
+    numbers = cast("Record", webhook.get("deliveries") or {})
+    return [
+        ("name", webhook["name"]),
+        ("type", webhook.get("type")),
+        ("state", webhook.get("state")),
+        ("reason", webhook.get("reason")),
+        *([("started again", moment(webhook["retry_at"]))] if webhook.get("retry_at") else []),
+        ("enabled", webhook.get("enabled")),
+        ("priority", webhook.get("priority")),
+        ("source", f"{webhook.get('source')}{', overridden' if webhook.get('overridden') else ''}"),
+        ("destination", webhook.get("destination")),
+        *((f"  {name}", value) for name, value in cast("Record", webhook.get("configuration") or {}).items()),
+        ("delivery", webhook.get("own_delivery") or "as for all handlers"),
+        ("waiting", _part(numbers, "backlog", "pending")),
+        ("tried again", _part(numbers, "backlog", "failed")),
+        ("dead", _part(numbers, "backlog", "dead")),
+        ("delivered", numbers.get("delivered")),
+    ]
+
+
+def attempt_line(attempt: Record) -> str:
+    """Return what came of one attempt, in a line."""
+    status = f" {attempt['status']}" if attempt.get("status") is not None else ""
+    words = attempt.get("error") or attempt.get("response") or ""
+    ended = "delivered" if attempt.get("ok") else "failed"
+    return f"{ended}{status} in {attempt.get('duration_ms', 0):.3g} ms{': ' + str(words) if words else ''}"
+
+
+_NAMED = (("task", "task_id"), ("execution", "execution_id"), ("source", "source"))
+
+
+def _part(record: Record, *keys: str) -> object:
+    found: object = record
+    for key in keys:
+        found = cast("Record", found).get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _as_json(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode() if value else ""
