@@ -7,7 +7,6 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
 
 import msgspec
 from aiohttp import web
@@ -19,6 +18,7 @@ from hotplane.cli.event_views import event_line
 from hotplane.cli.output import write, write_json
 from hotplane.cli.text import printable
 from hotplane.errors import CannotListen, PortInUse
+from hotplane.values import Json
 
 __all__ = ["Behaviour", "Receiver"]
 
@@ -171,24 +171,22 @@ class Receiver:
             return
         mark = {True: "signature ok", False: f"REFUSED: {problem}", None: "not verified"}[verified]
         repeated = f", {times}. time" if times > 1 else ""
-        write(
-            f"{_shown(event, headers)}\n    {printable(name or 'no webhook-id')}  {mark}, answered {status}{repeated}\n"
-        )
+        about = f"{printable(name or 'no webhook-id')}  {mark}, answered {status}{repeated}"
+        write(f"{_shown(event, headers)}\n    {about}\n")
 
 
-def _event(body: bytes) -> object:
+def _event(body: bytes) -> Json:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body[:2_048].decode("utf-8", "replace")
 
 
-def _shown(event: object, headers: Mapping[str, str]) -> str:
+def _shown(event: Json, headers: Mapping[str, str]) -> str:
     """Return an event as a line: of a Standard Webhook or a CloudEvent its own words, else what came."""
-    record = cast("Mapping[str, Any]", event) if isinstance(event, Mapping) else {}
+    record: Mapping[str, Json] = event if isinstance(event, Mapping) else {}
     data = record.get("data")
     if not isinstance(data, Mapping) or "type" not in record:
         kind = headers.get("content-type", "no type")
         return printable(f"{kind}: {event if isinstance(event, str) else msgspec.json.encode(event).decode()}"[:2_048])
-    inside = cast("Mapping[str, Any]", data)
-    return event_line({**inside, "type": record["type"], "time": record.get("timestamp") or record.get("time")})
+    return event_line({**data, "type": record["type"], "time": record.get("timestamp") or record.get("time")})
