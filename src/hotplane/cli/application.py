@@ -19,6 +19,7 @@ import typer
 from hotplane.cli import (
     batch,
     config,
+    events,
     execute,
     executions,
     fallback,
@@ -27,6 +28,8 @@ from hotplane.cli import (
     plugins,
     serve,
     tasks,
+    webhook_listen,
+    webhooks,
     worker,
 )
 from hotplane.cli.failure import report
@@ -60,6 +63,9 @@ application.add_typer(plugins.application, name="plugins")
 application.add_typer(fallback.application, name="fallback")
 application.add_typer(executions.application, name="executions")
 application.add_typer(batch.application, name="batch")
+application.add_typer(events.application, name="events")
+webhooks.application.command(name="listen")(webhook_listen.listen)
+application.add_typer(webhooks.application, name="webhooks")
 application.add_typer(config.application, name="config")
 
 
