@@ -1,10 +1,11 @@
-"""A webhook handler as it may be shown. Imports `host`, `events`, `plugins` and its own values."""
+"""A webhook handler as it may be shown. Imports `builtin`, `host`, `events`, `plugins` and its own values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from hotplane.builtin import BUILTIN_TYPES, load_builtin
 from hotplane.events import DeliverySettings
 from hotplane.events.addressing import supported_by
 from hotplane.host import PluginStatus
@@ -49,15 +50,22 @@ def shown_webhook(
 
 def _configuration(wanted: Wanted) -> Mapping[str, Json]:
     if wanted.plugin is None:
-        return shown_configuration(wanted.cls, wanted.configuration, defaults=True)
+        return shown_configuration(_class_of(wanted), wanted.configuration, defaults=True)
     try:
         return wanted.plugin.config.model_dump(mode="json")
     except Exception:  # an author's model may do anything
         return dict.fromkeys(map(str, wanted.configuration), HIDDEN)
 
 
+def _class_of(wanted: Wanted) -> type[Plugin[Any]] | None:
+    """Return the class of one that is not loaded: looking at a handler runs no code but what ships with the host."""
+    if wanted.cls is None and wanted.spec.type in BUILTIN_TYPES:
+        return load_builtin(wanted.spec.type)
+    return wanted.cls
+
+
 def _events(wanted: Wanted) -> tuple[EventType, ...]:
-    known = wanted.plugin if wanted.plugin is not None else wanted.cls
+    known = wanted.plugin if wanted.plugin is not None else _class_of(wanted)
     return tuple(sorted(supported_by(known))) if known is not None else ()
 
 

@@ -208,7 +208,7 @@ async def test_what_is_answered_is_what_was_described(edge: Any) -> None:
 async def test_a_stream_begins_now(edge: Any) -> None:
     """What was before does not come; what is committed from now on does, with its place."""
     await publish(edge, STARTED)
-    async with following(edge) as reader:
+    async with following(edge, "?type=canary.*") as reader:
         await reader.begun()
         [made] = await publish(edge, {**STARTED, "id": "later"})
         assert (await reader.next())["id"] == "later"
@@ -234,10 +234,10 @@ async def test_who_comes_back_goes_on_where_they_were(edge: Any) -> None:
 
 async def test_who_has_got_nothing_yet_misses_nothing_either(edge: Any) -> None:
     """The stream tells its first place at once, so that a connection that breaks then can be taken up."""
-    async with following(edge) as reader:
+    async with following(edge, "?type=canary.*") as reader:
         await reader.begun()
     [made] = await publish(edge, STARTED)
-    async with following(edge, last=reader.place) as reader:
+    async with following(edge, "?type=canary.*", last=reader.place) as reader:
         assert (await reader.next())["id"] == made["id"]
 
 
