@@ -24,6 +24,7 @@ from hotplane.cli import (
     executions,
     fallback,
     plugin_checks,
+    plugin_new,
     plugin_watch,
     plugins,
     serve,
@@ -58,6 +59,7 @@ application.add_typer(tasks.application, name="tasks")
 plugins.application.command(name="health")(plugin_watch.health)
 plugins.application.command(name="events")(plugin_watch.events)
 plugins.application.command(name="check")(plugin_checks.check)
+plugins.application.command(name="new")(plugin_new.new)
 plugins.application.command(name="doctor")(plugin_checks.doctor)
 application.add_typer(plugins.application, name="plugins")
 application.add_typer(fallback.application, name="fallback")

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
@@ -78,23 +78,22 @@ def ask_apart(module: str, target: str, question: object, *, limit: float, folde
         return Apart(answers=_whole(answer.read(_MAX_BYTES)), code=code)
 
 
-def answer_apart(work: Callable[[str, Any], Iterable[object]]) -> None:
-    """Answer `ask_apart` with each object that `work` yields, as soon as it does, and end this process.
+def answer_apart(work: Callable[[str, Any, Callable[[object], None]], None]) -> None:
+    """Answer `ask_apart`, and end this process.
 
     Args:
-        work: Called with the target and the question.
+        work: Called with the target, the question, and what writes an answer: it is written when that returns.
     """
     writing, target, folders = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     question = msgspec.json.decode(sys.stdin.buffer.read())
     sys.path += [*folders, str(Path.cwd())]
     with os.fdopen(writing, "wb", buffering=0) as answer:
 
-        def write() -> None:
-            for each in work(target, question):
-                answer.write(msgspec.json.encode(each) + b"\n")
+        def write(found: object) -> None:
+            answer.write(msgspec.json.encode(found) + b"\n")
 
         # Not in the main thread, where a KeyboardInterrupt of the plugin's would pass for the operator's.
-        thread = Thread(target=write, daemon=True)
+        thread = Thread(target=work, args=(target, question, write), daemon=True)
         thread.start()
         thread.join()
     # Threads and exit handlers of the plugin's must not keep the process, or add to what it said.

@@ -147,4 +147,4 @@ def _schema(plugin: type[Plugin[Any]]) -> Mapping[str, Json]:
 
 
 if __name__ == "__main__":
-    answer_apart(lambda target, configuration: [load_trial(target, configuration)[0]])
+    answer_apart(lambda target, configuration, write: write(load_trial(target, configuration)[0]))

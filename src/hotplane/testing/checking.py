@@ -6,9 +6,7 @@ and then each check as soon as it is made, so that a check that ends the process
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Iterator, Mapping, Sequence
-from threading import Thread
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -68,24 +66,13 @@ def _cut_off(checks: Sequence[Check], apart: Apart, limit: float) -> Check:
 # --- in the process of its own ---------------------------------------------------------------------------
 
 
-def _work(target: str, configuration: Mapping[str, Json] | None) -> Iterator[Trial | Check]:
+def _work(target: str, configuration: Mapping[str, Json] | None, write: Callable[[object], None]) -> None:
     trial, plugin = load_trial(target, configuration)
-    yield trial
-    if plugin is None or not trial.ok:
-        return
-    made: queue.SimpleQueue[Check] = queue.SimpleQueue()
-    configurations = None if configuration is None else [configuration]
-
-    def check() -> None:
-        check_plugin_contract(plugin, configurations=configurations, tell=made.put)
-        made.put(Check(name=_LAST, outcome=Outcome.OK))
-
-    Thread(target=check, daemon=True).start()
-    while True:
-        found = made.get()
-        yield found
-        if found.name == _LAST:
-            return
+    write(trial)
+    if plugin is not None and trial.ok:
+        configurations = None if configuration is None else [configuration]
+        check_plugin_contract(plugin, configurations=configurations, tell=write)
+        write(Check(name=_LAST, outcome=Outcome.OK))
 
 
 if __name__ == "__main__":
