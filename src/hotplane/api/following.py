@@ -22,10 +22,11 @@ _FIRST_PAGE = 16
 _GROWTH = 4
 _PAGE_BYTES = 256 * 1024
 """What a page should have about; results may be small or large, which the page before shows."""
-_PACE_SECONDS = 0.02
-"""From one look into the ledger to the next, where there is little to see: each commit would else be one."""
-_BUSY = 32
-"""Results of one page from which on nobody has to wait for more."""
+_PACE_SECONDS = 0.005
+"""From one look into the ledger to the next, for each result that was found: where they come fast, some are worth a
+look; where they come one by one, nobody waits for the second."""
+_PACES = (0.02, 0.05)
+"""The same after a look that found nothing, and at most."""
 _PROGRESS_SECONDS = 1.0
 _DIGITS = 18
 
@@ -86,10 +87,11 @@ class Follower:
         return part, len(found)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for more, and for a moment at least, so that results come in groups."""
+        """Wait for more, and for a moment, so that results that come fast come in groups."""
         await self._batches.changed(self._batch_id, self._after, seconds)
-        if self._found < _BUSY:
-            await asyncio.sleep(max(0.0, self._looked_at + _PACE_SECONDS - monotonic()))
+        least, most = _PACES
+        pace = min(most, _PACE_SECONDS * self._found) if self._found else least
+        await asyncio.sleep(max(0.0, self._looked_at + pace - monotonic()))
 
 
 async def line_parts(
