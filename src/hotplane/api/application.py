@@ -43,7 +43,7 @@ from hotplane.app import Hotplane
 from hotplane.errors import did_you_mean
 from hotplane.version import __version__
 
-__all__ = ["create_app"]
+__all__ = ["api_document", "create_app"]
 
 # `plugins` last: the fixed paths of the others would else be taken for ids.
 _ROUTERS = (
@@ -78,6 +78,12 @@ def create_app(host: Hotplane, ongoing: Ongoing | None = None) -> Application:
     routes = [Route(executions.EXECUTE_PATH, execute, name="execute"), Mount("/", management)]
     inside = _straight_to(execute, Router(routes, redirect_slashes=False))
     return Door(inside, host.config.server, uploads, keyed=Idempotency(host, inside))
+
+
+def api_document() -> dict[str, Any]:
+    """Return the OpenAPI document; no host is started for it."""
+    host = Hotplane()
+    return _Management(host, Ongoing(host.config.server)).openapi()
 
 
 def _straight_to(execute: executions.Execute, otherwise: ASGIApp) -> Application:
@@ -141,7 +147,10 @@ def _refuse(request: Request, error: Exception) -> NoReturn:
 
 def _allowed(path: str) -> list[str]:
     routes = (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+    found = [route for route in routes if route.path_regex.match(path)]
+    # In the description a fixed path stands before those with a place that it would fit too.
+    fixed = [route for route in found if route.path == path]
+    return sorted({method for route in fixed or found for method in route.methods or ()})
 
 
 def _refuse_query(request: Request, error: Exception) -> NoReturn:
