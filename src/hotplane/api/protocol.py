@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
+from weakref import ref
 
 import msgspec
 from msgspec import Struct
@@ -102,8 +103,9 @@ class Connection(HttpToolsProtocol):
             self._in_head = True  # it is still the head's fault: see `send_400_response`
             raise HeadersTooLarge(self.limits.head_bytes)
         super().on_headers_complete()
+        # Held weakly: the cycle holds the scope, and a ring for every request would be the garbage collector's to undo.
         cast("dict[str, object]", self.scope)["extensions"] = {
-            ANSWER: partial(self.answer, self.cycle),
+            ANSWER: partial(self.answer, ref(self.cycle)),
             CONNECTION: self,
         }
 
@@ -123,13 +125,16 @@ class Connection(HttpToolsProtocol):
         """Return whether this is the request, or a copy of its scope, that the connection is at."""
         return cast("Mapping[str, object]", self.cycle.scope)["state"] is scope["state"]
 
-    def answer(self, cycle: RequestResponseCycle, body: bytes) -> bool:
+    def answer(self, known: ref[RequestResponseCycle], body: bytes) -> bool:
         """Send a whole answer, status 200 and JSON, in one write; return False where `send` has to be used.
 
         uvicorn writes head and body apart, and a write costs more than all else it does for an answer. The cycle
         is that of the request: with pipelined requests `self.cycle` is already that of the last one.
         """
-        if cycle.response_started or cycle.disconnected or self.flow.write_paused or not cycle.keep_alive:
+        cycle = known()
+        if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if self.flow.write_paused:
             return False
         defaults = b"".join(b"%s: %s\r\n" % header for header in cycle.default_headers)
         self.transport.write(b"".join((_OK, defaults, b"content-length: %d\r\n\r\n" % len(body), body)))
