@@ -15,12 +15,10 @@ __all__ = ["SAMPLING_RANGE", "check_id", "is_uuid7", "new_id", "sampled_at", "sa
 SAMPLING_RANGE = 2**56
 """Sampling points are integers in [0, 2^56), as in OpenTelemetry's consistent probability sampling."""
 
-_CHUNKS = 256
+_BLOCK = 256
 _LOW_56 = SAMPLING_RANGE - 1
-_VERSION_7 = 0x7 << 76
-_VARIANT = 0b10 << 62
-_RAND_A = 0xFFF << 64
-_RAND_B = (1 << 62) - 1
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit that holds the variant, bits 10, and two random bits, by a random digit."""
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
@@ -31,25 +29,31 @@ def new_id() -> str:
     The low 56 bits are uniform and independent for every id, also for ids minted in one millisecond, so that
     they can serve as the sampling point.
     """
-    random = int.from_bytes(_random_bytes())
-    milliseconds = time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF
-    value = milliseconds << 80 | _VERSION_7 | random & _RAND_A | _VARIANT | random & _RAND_B
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-_chunks: deque[bytes] = deque()
-os.register_at_fork(after_in_child=_chunks.clear)  # a child must not mint its parent's ids
-
-
-def _random_bytes() -> bytes:
-    """Return 10 bytes of the system's randomness, fetched in blocks: the call costs more than the rest of an id."""
+    global _latest  # noqa: PLW0603 - one tuple, replaced as a whole, so that threads need no lock
+    milliseconds = time.time_ns() // 1_000_000
+    known, head = _latest
+    if milliseconds != known:
+        text = f"{milliseconds & 0xFFFF_FFFF_FFFF:012x}"
+        head = f"{text[:8]}-{text[8:]}-7"
+        _latest = milliseconds, head
     while True:
         try:
-            return _chunks.pop()
+            return head + _tails.pop()
         except IndexError:
-            block = os.urandom(10 * _CHUNKS)
-            _chunks.extend(block[start : start + 10] for start in range(0, len(block), 10))
+            _tails.extend(_random_tails())
+
+
+_latest: tuple[int, str] = (0, "")
+"""A millisecond, and how its ids begin."""
+_tails: deque[str] = deque()
+os.register_at_fork(after_in_child=_tails.clear)  # a child must not mint its parent's ids
+
+
+def _random_tails() -> list[str]:
+    """Return what follows the version's digit in a block of ids: asking for randomness costs more than an id does."""
+    block = os.urandom(10 * _BLOCK).hex()
+    chunks = [block[start : start + 20] for start in range(0, len(block), 20)]
+    return [f"{each[:3]}-{_VARIANTS[each[3]]}{each[4:7]}-{each[7:19]}" for each in chunks]
 
 
 def is_uuid7(value: str) -> bool:

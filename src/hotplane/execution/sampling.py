@@ -44,6 +44,9 @@ async def decide(
         limit: Seconds that each sampler may take at most.
         forced: Whether the caller asked for the execution to be sampled.
     """
+    if not chain.links:
+        plan.total += 1
+        return _UNASKED
     designated = next((link for link in chain.links if link.plugin.probabilistic), None)
     at, point = now(), sampling_point(execution.id, minted=execution.minted)
     votes: list[SamplerVote] = []
@@ -110,6 +113,9 @@ def _not_consulted(link: Link[Sampler[Any]], execution: Execution) -> SamplerVot
     return SamplerVote(
         sampler=link.plugin_id, outcome=SamplerOutcome.NOT_CONSULTED, reason=reason, version=link.version
     )
+
+
+_UNASKED = _decision(None, ())
 
 
 def _samples(vote: SamplerVote, link: Link[Sampler[Any]]) -> bool:
