@@ -83,7 +83,7 @@ def _copy(value: Any, depth: int) -> Json:
     # `Any`, here and below: `cast` is a call, and a hundred thousand values a second come by.
     if value is None or value is True or value is False:
         return value
-    kind: type[object] = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType] - of anything
     if kind is str:
         return _text(value)
     if kind is int:
@@ -139,7 +139,7 @@ def _object(value: dict[Any, Any], depth: int) -> Json:
     for key, item in value.items():
         # Most of what flows are ASCII texts and numbers under ASCII keys: no further call for those.
         if type(key) is str and key.isascii():
-            kind: type[object] = type(item)
+            kind = type(item)  # pyright: ignore[reportUnknownVariableType] - of anything
             if (kind is str and item.isascii()) or (kind is int and _INT_MIN <= item <= _INT_MAX):
                 copied[key] = item
                 continue

@@ -44,7 +44,7 @@ async def decide(
         limit: Seconds that each sampler may take at most.
         forced: Whether the caller asked for the execution to be sampled.
     """
-    if not chain.links:
+    if not chain.links and not forced:
         plan.total += 1
         return _UNASKED
     designated = next((link for link in chain.links if link.plugin.probabilistic), None)
@@ -115,13 +115,14 @@ def _not_consulted(link: Link[Sampler[Any]], execution: Execution) -> SamplerVot
     )
 
 
-_UNASKED = _decision(None, ())
-
-
 def _samples(vote: SamplerVote, link: Link[Sampler[Any]]) -> bool:
     if vote.outcome is SamplerOutcome.ERROR:
         return link.on_error != "closed"
     return vote.outcome is SamplerOutcome.SAMPLED
+
+
+_UNASKED = _decision(None, (), forced=False)
+"""Where there is no sampler."""
 
 
 def _context(link: Link[Sampler[Any]], plan: Plan, at: datetime, point: int) -> SamplingContext:
