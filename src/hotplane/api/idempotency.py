@@ -19,9 +19,9 @@ from msgspec.structs import replace
 
 from hotplane.api.attempt import Attempt, Claimed
 from hotplane.api.door import Application, Receive, Scope, Send
+from hotplane.api.exchange import ANSWER
 from hotplane.api.keyed import OUTCOME_ID, Answer, HashedBody, digest
 from hotplane.api.outcomes import Outcome, outcome_of
-from hotplane.api.protocol import ANSWER
 from hotplane.api.refusals import HeaderRefused, IdempotencyKeyInFlight, IdempotencyKeyReused
 from hotplane.app import Hotplane
 from hotplane.events.holder import holder_name, is_certainly_dead

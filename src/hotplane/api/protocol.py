@@ -1,4 +1,6 @@
-"""One HTTP connection: uvicorn's, with the limits that it does not have. Imports only `problems` and `refusals`.
+"""One HTTP connection: uvicorn's, with the limits that it does not have.
+
+Imports only `exchange`, `problems` and `refusals`.
 
 The parser keeps a head of any size and waits for a body for ever. Here a head that grows beyond its limit is
 refused, and `Connection.expire`, which the server calls every second, ends connections whose request does not get
@@ -7,32 +9,28 @@ complete. There is no timer for each request: that would cost on the hot path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
-from weakref import ref
 
 import msgspec
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from hotplane.api.exchange import CONNECTION, Exchange
 from hotplane.api.problems import MEDIA_TYPE, document_of, headers_of
 from hotplane.api.refusals import HeaderRefused, HeadersTooLarge, Refused, RequestTooSlow, UploadStalled
 from hotplane.errors import HotplaneError, Overloaded
 
-__all__ = ["ANSWER", "CONNECTION", "Connection", "ConnectionLimits"]
-
-ANSWER = "hotplane.answer"
-"""The extension of the ASGI scope under which a route finds `Connection.answer`."""
-CONNECTION = "hotplane.connection"
-"""The extension under which a route finds the `Connection` itself."""
+__all__ = ["Connection", "ConnectionLimits"]
 
 _LINGER_SECONDS = 1.0
 """What a client gets to read an answer that came before it had sent everything."""
 _UPLOAD_LINGER_SECONDS = 30.0
 """The same at most, as long as it sends: many a client sends everything before it looks for an answer."""
-_OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+_PLAIN = re.compile(rb"/[A-Za-z0-9._~/-]*").fullmatch
+"""Paths that stand for themselves: no query, nothing quoted."""
 
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
@@ -56,8 +54,11 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self._application: Any = arguments["config"].loaded_app
         self._awaited_since: float | None = None
         """When the client began to owe the rest of a request; None while it owes nothing."""
+        self._idle_since = 0.0
+        """When the latest answer was complete; it says nothing while a request is awaited or answered."""
         self._head_bytes = 0
         self._in_head = False
         self._refused = False
@@ -102,12 +103,12 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > self.limits.head_bytes and self._measured() > self.limits.head_bytes:
             self._in_head = True  # it is still the head's fault: see `send_400_response`
             raise HeadersTooLarge(self.limits.head_bytes)
-        super().on_headers_complete()
-        # Held weakly: the cycle holds the scope, and a ring for every request would be the garbage collector's to undo.
-        cast("dict[str, object]", self.scope)["extensions"] = {
-            ANSWER: partial(self.answer, ref(self.cycle)),
-            CONNECTION: self,
-        }
+        parser: Any = self.parser
+        if _PLAIN(self.url) is not None and parser.get_http_version() == "1.1" and not parser.should_upgrade():
+            self._begin()
+        else:
+            super().on_headers_complete()
+            cast("dict[str, object]", self.scope)["extensions"] = {CONNECTION: self}
 
     def expect_upload(self, scope: Mapping[str, object]) -> None:
         """Let the body of a request take as long as it keeps coming, and let its client read an early answer."""
@@ -125,23 +126,16 @@ class Connection(HttpToolsProtocol):
         """Return whether this is the request, or a copy of its scope, that the connection is at."""
         return cast("Mapping[str, object]", self.cycle.scope)["state"] is scope["state"]
 
-    def answer(self, known: ref[RequestResponseCycle], body: bytes) -> bool:
-        """Send a whole answer, status 200 and JSON, in one write; return False where `send` has to be used.
-
-        uvicorn writes head and body apart, and a write costs more than all else it does for an answer. The cycle
-        is that of the request: with pipelined requests `self.cycle` is already that of the last one.
-        """
-        cycle = known()
-        if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
-            return False
-        if self.flow.write_paused:
-            return False
-        defaults = b"".join(b"%s: %s\r\n" % header for header in cycle.default_headers)
-        self.transport.write(b"".join((_OK, defaults, b"content-length: %d\r\n\r\n" % len(body), body)))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for it; `expire` ends a wait that is too long."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -162,11 +156,14 @@ class Connection(HttpToolsProtocol):
             self._refuse(HeaderRefused("it is not HTTP/1.1"))
 
     def expire(self, at: float) -> None:
-        """End the connection when its request should have been complete at the time `at` of the loop's clock."""
+        """End the connection when, at the time `at` of the loop's clock, it is idle or its request takes too long."""
         since = self._awaited_since
-        if since is None or self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
-        if self._uploading and self.flow.read_paused:
+        if since is None:
+            if not self.busy and at - self._idle_since > self.timeout_keep_alive:
+                self.transport.close()
+        elif self._uploading and self.flow.read_paused:
             self._awaited_since = at  # it is we who keep the client waiting
         elif at - since > (limit := self._limit):
             if self._answered:
@@ -220,9 +217,28 @@ class Connection(HttpToolsProtocol):
     @property
     def busy(self) -> bool:
         """Whether a request of this connection is being answered."""
-        # uvicorn declares that there is always a cycle, and begins with None.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle: Any = self.cycle  # uvicorn declares that there always is one, and begins with None
         return cycle is not None and not cycle.response_complete
+
+    def _begin(self) -> None:
+        """Begin the exchange of a request for a plain path, which need not be parsed."""
+        parser: Any = self.parser
+        scope: Any = self.scope
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"], scope["raw_path"], scope["query_string"] = self.url.decode("ascii"), self.url, b""
+        waits = self.busy
+        exchange = self.cycle = Exchange(self, scope, keep_alive=parser.should_keep_alive())
+        if waits:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self._application))
+        else:
+            exchange.start(self.loop, self._application)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            cycle.start(self.loop, app)
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def _measured(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

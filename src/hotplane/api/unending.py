@@ -1,4 +1,4 @@
-"""Answers that go on until their source, their client or the server ends them. Imports `streams`' count, `protocol`."""
+"""Answers that go on until their source, their client or the server ends them. Imports `streams`' count, `exchange`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from hotplane.api.bodies import Receive
 from hotplane.api.door import Scope, Send
-from hotplane.api.protocol import CONNECTION
+from hotplane.api.exchange import CONNECTION
 from hotplane.api.streams import Streams
 from hotplane.errors import HotplaneError
 from hotplane.log import get_logger

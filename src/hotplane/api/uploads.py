@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hotplane.api.protocol import CONNECTION
+from hotplane.api.exchange import CONNECTION
 from hotplane.execution.batch import BatchSettings
 
 __all__ = [

@@ -21,6 +21,12 @@ HEAD = b"POST /api/tasks/echo/execute HTTP/1.1\r\nhost: localhost\r\ncontent-typ
 QUICK = ConnectionLimits(request_seconds=0.1, head_bytes=2000)
 
 
+async def answered(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer and return its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    return await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+
+
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_a_huge_head_is_refused(serving: Any, pieces: int) -> None:
     """In one piece or in many: 431, and the connection ends."""
@@ -97,9 +103,54 @@ async def test_pipelined_requests_are_answered_in_order(edge: Any) -> None:
     reader, writer = await edge.connect()
     writer.write(requests)
     for number in (7, 8):
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        assert msgspec.json.decode(await reader.readexactly(length))["output"] == number
+        assert msgspec.json.decode(await answered(reader))["output"] == number
+    writer.close()
+
+
+@pytest.mark.parametrize("path", [b"/livez", b"/livez?", b"/%6Civez", b"http://localhost/livez"])
+async def test_pipelined_requests_of_any_form_are_answered_in_order(edge: Any, path: bytes) -> None:
+    """Paths that stand for themselves take another way than others, in the same line."""
+    body = b'{"input":7}'
+    reader, writer = await edge.connect()
+    writer.write(b"GET %b HTTP/1.1\r\nhost: localhost\r\n\r\n" % path + HEAD + b"content-length: 11\r\n\r\n" + body)
+    assert b"output" not in await answered(reader)
+    assert b'"output":7' in await answered(reader)
+    writer.close()
+
+
+async def test_a_body_may_come_in_pieces(edge: Any) -> None:
+    """A request is served when it is there."""
+    reader, writer = await edge.connect()
+    for piece in (HEAD, b"content-length: 11\r\n\r\n", b'{"inp', b'ut":7', b"}"):
+        writer.write(piece)
+        await asyncio.sleep(0.01)
+    assert b'"output":7' in await answered(reader)
+    writer.close()
+
+
+async def test_an_idle_connection_is_closed(edge: Any) -> None:
+    """After an answer a connection is kept for a minute, and no longer."""
+    reader, writer = await edge.connect()
+    writer.write(HEAD + b'content-length: 11\r\n\r\n{"input":7}')
+    await answered(reader)
+    now = asyncio.get_running_loop().time()
+    for seconds in (59, 62):
+        assert not reader.at_eof()
+        for connection in list(edge.server._open()):
+            connection.expire(now + seconds)
+        await asyncio.sleep(0.05)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert reader.at_eof()
+    writer.close()
+
+
+async def test_an_old_client_gets_an_answer_and_the_end(edge: Any) -> None:
+    """HTTP/1.0 closes the connection after each answer."""
+    reader, writer = await edge.connect()
+    writer.write(HEAD.replace(b"/1.1", b"/1.0") + b'content-length: 11\r\n\r\n{"input":7}')
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer
     writer.close()
 
 

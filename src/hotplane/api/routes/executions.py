@@ -18,9 +18,9 @@ from hotplane.api.answers import answer, host_of
 from hotplane.api.bodies import Body, Receive, read_body
 from hotplane.api.describe import described
 from hotplane.api.door import Scope, Send
+from hotplane.api.exchange import ANSWER
 from hotplane.api.keyed import OUTCOME_ID
 from hotplane.api.problems import document_of, send_problem
-from hotplane.api.protocol import ANSWER
 from hotplane.api.refusals import MethodNotAllowed
 from hotplane.app import Hotplane
 from hotplane.errors import InputRejected, NotJson, OutputRejected
