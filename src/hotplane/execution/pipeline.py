@@ -89,6 +89,7 @@ class Pipeline:
         self._routes = routes
         self._store = store
         self._settings = settings
+        self._margin = settings.answer_margin_ms / 1e3
         self._validation = validation or ValidationSettings()
         self._thresholds = thresholds or ThresholdWatch()
         self._running: set[asyncio.Task[Any]] = set()
@@ -292,10 +293,6 @@ class Pipeline:
             raise NotStored(execution, events, error) from error
         self._thresholds.stored(events)
         return stored
-
-    @property
-    def _margin(self) -> float:
-        return self._settings.answer_margin_ms / 1e3
 
     def _left(self, call: _Call) -> float:
         """Return the seconds until the answer is due."""

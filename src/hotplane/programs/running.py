@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable
-from functools import partial
 from typing import TypeAlias, cast
 
 from hotplane.errors import NotJson, Overloaded, ProgramNotImportable
@@ -115,12 +114,10 @@ class Programs:
             raise
         loop = asyncio.get_running_loop()
         started = loop.time()
-        task = loop.create_task(_guard(awaitable))
-        # `asyncio.wait` for one task with a limit costs twice as much as a future, a timer and a callback.
+        # `asyncio.wait` for one task with a limit costs three times as much as a future and a timer.
         woken: asyncio.Future[None] = loop.create_future()
-        wake = partial(_wake, woken)
-        timer = loop.call_later(deadline, wake)
-        task.add_done_callback(wake)
+        task = loop.create_task(_guard(awaitable, woken))
+        timer = loop.call_later(deadline, _wake, woken)
         try:
             await woken
         except BaseException:
@@ -170,8 +167,8 @@ async def _start(program: Program, input: Json) -> object:
     return await cast("Awaitable[object]", program.function(checked_copy(input)))
 
 
-async def _guard(awaitable: Awaitable[object]) -> Json:
-    """Await a program; in its own task, out of which an event loop can carry only an `Exception`."""
+async def _guard(awaitable: Awaitable[object], woken: asyncio.Future[None]) -> Json:
+    """Await a program, and wake who waits; in its own task, out of which a loop can carry only an `Exception`."""
     try:
         returned = await awaitable
     except GeneratorExit:
@@ -181,6 +178,9 @@ async def _guard(awaitable: Awaitable[object]) -> Json:
         failure = failure_of(error, __file__)
     else:
         return _output(returned)
+    finally:
+        # The task has ended when its caller has its turn: a callback of the task would take one turn more.
+        _wake(woken)
     raise ProgramFailed(failure)
 
 
@@ -209,7 +209,7 @@ def _outcome(task: _Task, *, overran: bool) -> Json:
     return task.result()
 
 
-def _wake(woken: asyncio.Future[None], _: object = None) -> None:
+def _wake(woken: asyncio.Future[None]) -> None:
     if not woken.done():
         woken.set_result(None)
 

@@ -30,6 +30,8 @@ class Intake:
         self._patient: deque[Write] = deque()
         self._bytes = 0
         self._closed = False
+        self._awaited = False
+        """Whether the one who takes waits: only then there is somebody to wake."""
 
     def __len__(self) -> int:
         """Return how many writes wait."""
@@ -52,7 +54,9 @@ class Intake:
                 raise Overloaded("The queue of the store", self._byte_limit, "storage.queue_bytes")
             (self._patient if write.patient else self._writes).append(write)
             self._bytes += write.size
-            self._changed.notify()
+            if self._awaited:
+                self._awaited = False
+                self._changed.notify()
 
     def take(self, limit: int) -> list[Write]:
         """Wait for writes and return up to `limit` of them; none when the queue is closed and empty.
@@ -62,6 +66,7 @@ class Intake:
         """
         with self._changed:
             while not len(self) and not self._closed:
+                self._awaited = True
                 self._changed.wait()
             taken = _pop(self._writes, limit)
             room = min(limit - len(taken), max(_FEW, len(taken))) if taken else limit

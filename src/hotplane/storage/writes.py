@@ -144,7 +144,7 @@ def execution_row(execution: Execution) -> Row:
     return (
         execution.id,
         execution.task_id,
-        execution.status.value,
+        execution.status._value_,  # `value` is a function call
         microseconds(execution.started_at),
         sampling is not None and sampling.sampled,
         execution.valid,
@@ -161,7 +161,7 @@ def event_row(event: Event) -> Row:
     """Return an event's row, in the order of the table's columns after `sequence`."""
     body = _encode(event if event.sequence is UNSET else replace(event, sequence=UNSET))
     # When it came in, not the event's own time: programs outside may publish what happened long ago.
-    return (event.type.value, event.severity.value, event.task_id, event.execution_id, time_ns() // 1_000, body)
+    return (event.type._value_, event.severity._value_, event.task_id, event.execution_id, time_ns() // 1_000, body)
 
 
 def result_row(place: Place, execution: Execution) -> Row:
