@@ -8,7 +8,11 @@ from threading import Condition
 from hotplane.errors import Overloaded, ShuttingDown
 from hotplane.storage.writes import Write
 
-__all__ = ["Intake"]
+__all__ = ["PATIENCE_SECONDS", "Intake"]
+
+
+PATIENCE_SECONDS = 0.004
+"""The longest that a group waits for more."""
 
 _FEW = 8
 """Patient writes that a group has beside one that is not."""
@@ -30,12 +34,19 @@ class Intake:
         self._patient: deque[Write] = deque()
         self._bytes = 0
         self._closed = False
-        self._awaited = False
-        """Whether the one who takes waits: only then there is somebody to wake."""
+        self._taking = False
+        """Whether the one who takes is there; else it stores what it took last."""
+        self._ready = False
+        """Whether what waits is to be taken now."""
 
     def __len__(self) -> int:
         """Return how many writes wait."""
         return len(self._writes) + len(self._patient)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the one who takes is there, and not storing what it took last."""
+        return self._taking
 
     def put(self, write: Write) -> None:
         """Queue a write.
@@ -54,24 +65,32 @@ class Intake:
                 raise Overloaded("The queue of the store", self._byte_limit, "storage.queue_bytes")
             (self._patient if write.patient else self._writes).append(write)
             self._bytes += write.size
-            if self._awaited:
-                self._awaited = False
+
+    def wake(self) -> None:
+        """Have what waits taken now. Nothing happens while the last group is being stored: ask again after that."""
+        with self._changed:
+            if self._taking and len(self):
+                self._ready = True
                 self._changed.notify()
 
     def take(self, limit: int) -> list[Write]:
-        """Wait for writes and return up to `limit` of them; none when the queue is closed and empty.
+        """Wait until `wake` is called and return up to `limit` writes; none when the queue is closed and empty.
 
-        Patient ones keep their order, and so do the others. Where both wait, the group has no more patient ones than
+        What came while the last group was stored is taken after `PATIENCE_SECONDS` even if nobody calls `wake`.
+        Patient writes keep their order, and so do the others. Where both wait, the group has no more patient ones than
         others, or a few, so that it is quick.
         """
         with self._changed:
-            while not len(self) and not self._closed:
-                self._awaited = True
-                self._changed.wait()
+            self._taking = True
+            while not self._ready and not self._closed:
+                if not self._changed.wait(PATIENCE_SECONDS if len(self) else None) and len(self):
+                    break
             taken = _pop(self._writes, limit)
             room = min(limit - len(taken), max(_FEW, len(taken))) if taken else limit
             taken += _pop(self._patient, room)
             self._bytes -= sum(write.size for write in taken)
+            self._taking = False
+            self._ready = len(self) > 0
             return taken
 
     def close(self) -> None:

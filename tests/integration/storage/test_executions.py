@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -39,6 +40,16 @@ async def test_many_records_at_once_share_commits(store, execution):
     assert await store.count_executions() == 1_000
     assert store.stats().commits < 200
     assert store.depth == 0
+
+
+async def test_a_loop_that_is_never_idle_has_its_records_stored(store, execution):
+    """A group waits for the loop to have nothing else to do, but not for long."""
+    recording = asyncio.create_task(store.record(execution()))
+    async with asyncio.timeout(10):
+        while not recording.done():
+            time.sleep(0.0005)  # noqa: ASYNC251 - the loop is to be busy
+            await asyncio.sleep(0)
+    assert recording.result().sequence == 1
 
 
 async def test_the_newest_execution_comes_first(store, execution):

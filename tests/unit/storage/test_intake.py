@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 
 from hotplane.errors import Overloaded, ShuttingDown
-from hotplane.storage.intake import Intake
+from hotplane.storage.intake import PATIENCE_SECONDS, Intake
 from hotplane.storage.writes import Row, Write
 
 
@@ -96,3 +97,56 @@ def test_patient_writes_let_others_go_first():
     intake.put(urgent)
     assert intake.take(100) == [urgent, *patient[:8]]
     assert intake.take(100) == patient[8:]
+
+
+def _taking(intake: Intake) -> tuple[Thread, list[Write]]:
+    """Take once, in a thread."""
+    taken: list[Write] = []
+    thread = Thread(target=lambda: taken.extend(intake.take(10)))
+    thread.start()
+    return thread, taken
+
+
+def test_a_group_grows_until_it_is_asked_for():
+    """Writes that come before `wake` are taken together."""
+    intake = Intake(10, 1_000)
+    thread, taken = _taking(intake)
+    while not intake.waits:
+        sleep(0.001)
+    intake.put(_write())
+    intake.put(_write())
+    thread.join(10 * PATIENCE_SECONDS)
+    assert thread.is_alive()
+    intake.wake()
+    thread.join(5)
+    assert len(taken) == 2
+
+
+def test_what_came_meanwhile_is_taken_without_being_asked_for():
+    """A write that was queued while the last group was stored waits for a few milliseconds only."""
+    intake = Intake(10, 1_000)
+    intake.put(_write())
+    began = monotonic()
+    assert len(intake.take(10)) == 1
+    assert monotonic() - began >= PATIENCE_SECONDS
+
+
+def test_asking_while_a_group_is_stored_does_nothing():
+    """The group after it may go on growing."""
+    intake = Intake(10, 1_000)
+    intake.put(_write())
+    intake.wake()
+    began = monotonic()
+    intake.take(10)
+    assert monotonic() - began >= PATIENCE_SECONDS
+
+
+def test_what_a_limit_left_is_taken_at_once():
+    """A group that was too large goes on with the next one."""
+    intake = Intake(10, 1_000)
+    for _ in range(4):
+        intake.put(_write())
+    intake.take(2)
+    began = monotonic()
+    assert len(intake.take(2)) == 2
+    assert monotonic() - began < PATIENCE_SECONDS
