@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from functools import cache
+from typing import cast
 
 from sqlalchemy import Connection, Table
 
@@ -132,8 +133,8 @@ class Committer:
         """Return the first of `count` new sequences; a rollback gives them back."""
         if not count:
             return 0
-        last = connection.exec_driver_sql(_ALLOCATE.format(count)).scalar_one()
-        return int(last) - count + 1
+        ((last,),) = self._database.execute(connection, _ALLOCATE.format(count))
+        return cast("int", last) - count + 1
 
     def _insert(self, connection: Connection, table: Table, cells: list[Cell]) -> None:
         width = len(table.columns)
@@ -141,9 +142,8 @@ class Committer:
         while start < len(cells):
             rows = min((len(cells) - start) // width, _LARGEST_INSERT)
             end = start + rows * width
-            connection.exec_driver_sql(
-                _insert_statement(table, rows, self._database.placeholder), tuple(cells[start:end])
-            )
+            statement = _insert_statement(table, rows, self._database.placeholder)
+            self._database.execute(connection, statement, cells[start:end])
             start = end
 
 

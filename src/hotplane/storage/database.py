@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -50,6 +50,12 @@ class Database(Protocol):
 
     def lock(self, connection: Connection) -> None:
         """Make other writers wait until the transaction of `connection` ends; called first in each of them."""
+        ...
+
+    def execute(
+        self, connection: Connection, statement: str, cells: Sequence[object] = ()
+    ) -> Sequence[Sequence[object]]:
+        """Execute a statement of the driver's and return its rows; for the few that every group has."""
         ...
 
     def begin_read(self, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from sqlalchemy import URL, Connection, create_engine, make_url
@@ -76,6 +77,13 @@ class PostgreSQL:
         under the lock, is the order in which readers come to see them.
         """
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+    def execute(
+        self, connection: Connection, statement: str, cells: Sequence[object] = ()
+    ) -> Sequence[Sequence[object]]:
+        """Execute a statement of the driver's and return its rows."""
+        result = connection.exec_driver_sql(statement, tuple(cells))
+        return result.all() if result.returns_rows else ()
 
     def begin_read(self, connection: Connection) -> None:
         """Do nothing: the server itself watches the time."""
