@@ -29,6 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = [{"input": 1, "expected": 2}, {"input": 2, "expected": 5}, {"input": None}]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines) + "nonsense\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 
