@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from hotplane.api.docs import docs_routes
@@ -76,8 +76,9 @@ def create_app(host: Hotplane, ongoing: Ongoing | None = None) -> Application:
     management = _Management(host, ongoing or Ongoing(host.config.server))
     execute = executions.Execute(host)
     uploads = upload_limits(host.batches.settings)
-    routes = [Route(executions.EXECUTE_PATH, execute, name="execute"), Mount("/", management)]
-    inside = _straight_to(execute, Router(routes, redirect_slashes=False))
+    routes = [Route(executions.EXECUTE_PATH, execute, name="execute")]
+    # Not mounted at "/": a mount lets no path through that has a line break in it.
+    inside = _straight_to(execute, Router(routes, redirect_slashes=False, default=management))
     return Door(inside, host.config.server, uploads, keyed=Idempotency(host, inside))
 
 

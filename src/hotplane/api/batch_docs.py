@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import Response
 
 from hotplane.api.batch_bodies import BatchBody
-from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, described, schema_of
+from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, SERVER_SENT_EVENT, described, schema_of
 from hotplane.api.examples import LINES, RESULT_EVENT_LINES, RESULT_LINES, STREAM_EVENT_LINES
 from hotplane.api.items import ItemBody
 from hotplane.api.unending import EVENT_STREAM
@@ -64,7 +64,8 @@ def batch_answer(model: Any, later: Any) -> dict[str, Any]:
 
 
 def _parts(media_type: str, example: str, words: str, problems: tuple[int, ...], **extra: Any) -> dict[str, Any]:
-    content = {media_type: {"schema": {"type": "string"}, "example": example}}
+    schema = SERVER_SENT_EVENT if media_type == EVENT_STREAM else {"type": "string"}
+    content = {media_type: {"schema": schema, "example": example}}
     return {
         "response_class": Response,
         "response_model": None,

@@ -11,13 +11,26 @@ from typing import Any
 import msgspec
 from fastapi.responses import Response
 
-__all__ = ["EXAMPLE_KEY", "PROBLEMS_KEY", "REFERENCE", "content_of", "described", "schema_of"]
+__all__ = ["EXAMPLE_KEY", "PROBLEMS_KEY", "REFERENCE", "SERVER_SENT_EVENT", "content_of", "described", "schema_of"]
 
 PROBLEMS_KEY = "x-problems"
 """Where an operation lists the statuses of its own problems until `openapi` writes them out."""
 EXAMPLE_KEY = "x-example"
 """Where a body names its example until `openapi` writes it out: FastAPI would drop the nulls in it."""
 REFERENCE = "#/components/schemas/{name}"
+
+
+SERVER_SENT_EVENT: dict[str, Any] = {
+    "type": ["string", "object"],
+    "description": "As a whole it is text; read event by event, each has these fields.",
+    "properties": {
+        "id": {"type": "string", "description": "Where to go on behind it: the next `Last-Event-ID`."},
+        "event": {"type": "string", "description": "What kind of event it is."},
+        "data": {"type": "string", "description": "One line of JSON."},
+    },
+    "required": ["data"],
+}
+"""OpenAPI before 3.2 does not say whether the schema of an event stream is that of its text or of one event: both."""
 
 
 def schema_of(model: Any) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from hotplane.api.instants import Instant
 from hotplane.builtin.webhooks.choosing import chosen_types
 from hotplane.records import EventType, Severity
 from hotplane.storage import DeliveryFilter, DeliveryState, EventFilter
@@ -26,11 +27,11 @@ Types = Annotated[
     Field(max_length=100, description="Event types, or groups of them such as `plugin.*`; may be repeated."),
 ]
 Since = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Field(description="Taken in by the host at or after this instant (RFC 3339, with its offset)."),
 ]
 Until = Annotated[
-    AwareDatetime | None, Field(description="Taken in by the host before this instant (RFC 3339, with its offset).")
+    Instant | None, Field(description="Taken in by the host before this instant (RFC 3339, with its offset).")
 ]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="The most items of one answer.")]
 Cursor = Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")]

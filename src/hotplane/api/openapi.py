@@ -19,6 +19,7 @@ from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, REFERENCE, describe
 from hotplane.api.event_docs import EVENT_EXAMPLES, EVENT_MODELS
 from hotplane.api.examples import EXAMPLES, PARAMETERS
 from hotplane.api.items import ItemBody
+from hotplane.api.links import links_of
 from hotplane.api.operations import Operation
 from hotplane.api.problems import MEDIA_TYPE, ProblemDocument
 from hotplane.api.routes.executions import EXECUTE_PATH, ExecuteBody
@@ -117,7 +118,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
-    """Write out an operation's problems, its security and the examples of its parameters."""
+    """Write out an operation's problems, links, security and the examples of its parameters."""
     answers = operation["responses"]
     answers.pop("422", None)  # FastAPI's own shape, which this API does not use
     for holder in (operation.get("requestBody", {}), *answers.values()):
@@ -130,6 +131,8 @@ def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
     keyed = _KEYED if method == "post" else ()
     for status in sorted({*own, *_EVERYWHERE, *changes, *keyed}):
         answers.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
+    for status, links in links_of(operation["operationId"]).items():
+        answers[status]["links"] = links
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]

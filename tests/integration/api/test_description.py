@@ -128,6 +128,57 @@ async def test_another_method_is_a_problem(edge: Any, method: str, path: str) ->
     assert answer.headers["allow"]
 
 
+async def test_a_path_with_a_line_break_is_a_problem_too(edge: Any) -> None:
+    """Whatever stands in a path, what is not there is told in a problem document."""
+    for path in ("/api/executions/a%0Ab", "/a%0Db", "/%0A"):
+        answer = await edge.client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_a_fixed_path_allows_what_is_described_for_it(edge: Any) -> None:
+    """Not also what a path with a place in it would, which it would fit too."""
+    assert (await edge.client.request("OPTIONS", "/api/batch/execute")).headers["allow"] == "POST"
+    assert (await edge.client.request("OPTIONS", "/api/batch/some")).headers["allow"] == "DELETE, GET"
+
+
+@pytest.mark.parametrize("instant", ["0.5", "1700000000", "2026-01-15", "2026-01-15T09:30:00", "yesterday"])
+async def test_an_instant_is_written_in_full(edge: Any, instant: str) -> None:
+    """A number is no instant, and neither is a day or a time without its offset."""
+    answer = await edge.client.get("/api/executions", params={"from": instant})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "from")
+    assert (await edge.client.get("/api/events", params={"since": "2026-01-15T09:30+01:00"})).status_code == 200
+
+
+async def test_every_link_leads_from_an_answer_to_a_parameter(edge: Any) -> None:
+    """What an answer says of the next call fits the description of both."""
+    document = (await edge.client.get("/openapi.json")).json()
+    operations = {operation["operationId"]: operation for _, _, operation in each_operation(document)}
+    linked = [
+        (response, link)
+        for operation in operations.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(linked) > 80
+    for response, link in linked:
+        known = {parameter["name"] for parameter in operations[link["operationId"]]["parameters"]}
+        schema = response["content"]["application/json"]["schema"]
+        for name, expression in link["parameters"].items():
+            assert name in known
+            assert leads(document, schema, expression.removeprefix("$response.body#/").split("/")), expression
+
+
+def leads(document: dict[str, Any], schema: dict[str, Any], parts: list[str]) -> bool:
+    """Tell whether values of a schema have something at a place."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if not parts:
+        return True
+    if "items" in schema:
+        return parts[0] == "0" and leads(document, schema["items"], parts[1:])
+    return parts[0] in schema.get("properties", {}) and leads(document, schema["properties"][parts[0]], parts[1:])
+
+
 def each_operation(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield method, path and operation."""
     for path, operations in document["paths"].items():

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from hotplane.api.answers import Items, answer, body_of, host_of
 from hotplane.api.bodies import Body
-from hotplane.api.describe import described
+from hotplane.api.describe import SERVER_SENT_EVENT, described
 from hotplane.api.event_forms import FORMS, followed
 from hotplane.api.event_queries import EventQuery
 from hotplane.api.following import cursor_of
@@ -75,7 +75,7 @@ _RESUME: dict[str, Any] = {
     "example": "0",
 }
 _STREAM = {
-    "schema": {"type": "string"},
+    "schema": SERVER_SENT_EVENT,
     "example": 'id: 42\ndata: {"id":"0190a5c1-7b1e-7c3a-9f2b-2f6d5a4c3b21","type":"plugin.failed"}\n\n',
 }
 

@@ -12,13 +12,14 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import UNSET, Struct, UnsetType
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from hotplane.api.answers import answer, host_of
 from hotplane.api.bodies import Body, Receive, read_body
 from hotplane.api.describe import described
 from hotplane.api.door import Scope, Send
 from hotplane.api.exchange import ANSWER
+from hotplane.api.instants import Instant
 from hotplane.api.keyed import OUTCOME_ID
 from hotplane.api.problems import document_of, send_problem
 from hotplane.api.refusals import MethodNotAllowed
@@ -121,11 +122,11 @@ class ExecutionQuery(BaseModel):
     sampled: Annotated[bool | None, Field(description="Whether a sampler picked them.")] = None
     valid: Annotated[Literal["true", "false", "unjudged"] | None, Field(description="The validators' verdict.")] = None
     started_from: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Field(alias="from", description="Started at or after this instant (RFC 3339, with its offset)."),
     ] = None
     started_to: Annotated[
-        AwareDatetime | None, Field(alias="to", description="Started before this instant (RFC 3339, with its offset).")
+        Instant | None, Field(alias="to", description="Started before this instant (RFC 3339, with its offset).")
     ] = None
     id: Annotated[str | None, Field(description="Id of the execution; a rerun has the same.")] = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="The most items of one answer.")] = 50

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hotplane.api.answers import host_of
-from hotplane.api.describe import PROBLEMS_KEY
+from hotplane.api.describe import PROBLEMS_KEY, SERVER_SENT_EVENT
 from hotplane.api.ongoing import ongoing_of
 from hotplane.api.streams import EventStream
 from hotplane.host import HealthChange, PluginNews, Reload
@@ -27,7 +27,7 @@ _events: Any = {
     "responses": {
         200: {
             "description": "Events, until the client leaves or the server stops.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/event-stream": {"schema": SERVER_SENT_EVENT, "example": _EXAMPLE}},
         }
     },
     "openapi_extra": {PROBLEMS_KEY: [503]},

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from hotplane.api.answers import answer, host_of
 from hotplane.api.describe import described
+from hotplane.api.instants import Instant
 from hotplane.execution.estimates import CONFIDENCE
 from hotplane.execution.quality import QualityReport
 
@@ -38,11 +39,11 @@ class QualityQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     since: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Field(description="Started at or after this instant (RFC 3339, with its offset); by default from the oldest."),
     ] = None
     until: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Field(description="Started before this instant (RFC 3339, with its offset); by default to the newest."),
     ] = None
     bucket: Annotated[
