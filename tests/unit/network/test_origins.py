@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +78,20 @@ JSON = st.recursive(
 def test_any_configuration_can_be_read(configuration):
     """Whatever is in it; what comes out are hosts and ports."""
     assert all(host and 0 < port < 65_536 for host, port in origins_in(configuration))
+
+
+def test_what_is_referred_to_counts_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable and a file that hold a URL, as secrets may be given."""
+    monkeypatch.setenv("HOOK_URL", " https://a.example.com/x ")
+    (tmp_path / "url").write_text("https://b.example.com:8443/y\n")
+    configuration = {"url": {"env": "HOOK_URL"}, "others": [{"file": str(tmp_path / "url")}]}
+    assert origins_in(configuration) == {("a.example.com", 443), ("b.example.com", 8443)}
+
+
+def test_references_that_lead_nowhere_name_nothing(tmp_path: Path) -> None:
+    """A variable that is not set, a file that is not there, a folder, a pipe, bytes, a relative path."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    files = [{"file": str(tmp_path / name)} for name in ("missing", ".", "pipe", "bytes", "nul\0")]
+    others = [{"env": "NOT_SET_BY_ANYBODY"}, {"file": "url"}, {"env": "PATH", "file": "/x"}]
+    assert origins_in({"all": [*files, *others]}) == frozenset()
