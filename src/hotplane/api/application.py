@@ -39,7 +39,7 @@ from hotplane.api.routes import (
     tasks,
     webhooks,
 )
-from hotplane.api.uploads import upload_limits
+from hotplane.api.uploads import Documents, upload_limits
 from hotplane.app import Hotplane
 from hotplane.errors import did_you_mean
 from hotplane.version import __version__
@@ -120,6 +120,7 @@ class _Management(FastAPI):
         )
         self.state.host = host
         self.state.ongoing = ongoing
+        self.state.documents = Documents(host.batches.settings.max_json_uploads, host.config.server.max_body_bytes)
         for router in _ROUTERS:
             self.include_router(router)
 

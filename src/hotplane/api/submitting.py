@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Request
@@ -15,7 +17,8 @@ from hotplane.api.bodies import read_body
 from hotplane.api.intake import Intake, give_up
 from hotplane.api.keyed import outcome_id_of
 from hotplane.api.refusals import QueryDoesNotFit
-from hotplane.errors import HotplaneError, Invalid, ShuttingDown
+from hotplane.api.uploads import Documents
+from hotplane.errors import BatchEnded, HotplaneError, Invalid, ShuttingDown
 from hotplane.execution.batch import Batches, BatchOptions, BatchStatus
 from hotplane.execution.batch.options import MAX_CONCURRENCY, MAX_PRIORITY
 
@@ -71,10 +74,18 @@ def options_of(request: Request, query: OptionsQuery) -> BatchOptions:
     )
 
 
-async def document_of_batch(request: Request) -> bytes:
-    """Return the body of a request that is one JSON document."""
+@asynccontextmanager
+async def document_of_batch(request: Request) -> AsyncGenerator[bytes]:
+    """Give the body of a request that is one JSON document, as long as a block runs.
+
+    Raises:
+        BodyTooLarge: It is larger than it may be.
+        Overloaded: Too many large ones are held.
+    """
+    documents: Documents = request.app.state.documents
     settings = host_of(request).batches.settings
-    return await read_body(request.receive, settings.max_json_bytes, "batches.max_json_bytes")
+    with documents.hold(request.headers.get("content-length")):
+        yield await read_body(request.receive, settings.max_json_bytes, "batches.max_json_bytes")
 
 
 async def upload(request: Request, query: OptionsQuery) -> BatchStatus:
@@ -87,21 +98,26 @@ async def upload(request: Request, query: OptionsQuery) -> BatchStatus:
 async def submit(request: Request, query: OptionsQuery) -> BatchStatus:
     """Take a batch that is one JSON document; nothing of it runs unless all of it can be taken."""
     host = host_of(request)
-    optioned = bool(request.url.query)
-    document = ArrayUpload(
-        await document_of_batch(request), host.batches.settings, host.config.server.max_depth, optioned=optioned
-    )
-    await document.check()
-    if document.body is None:
-        status = await create_batch(request, options_of(request, query))
-    else:
-        status = await host.batches.create(document.body.options(outcome_id_of(request.scope)))
+    async with document_of_batch(request) as body:
+        optioned = bool(request.url.query)
+        document = ArrayUpload(body, host.batches.settings, host.config.server.max_depth, optioned=optioned)
+        await document.check()
+        if document.body is None:
+            status = await create_batch(request, options_of(request, query))
+        else:
+            status = await host.batches.create(document.body.options(outcome_id_of(request.scope)))
+        return await _fill(host.batches, status, document)
+
+
+async def _fill(batches: Batches, status: BatchStatus, document: ArrayUpload) -> BatchStatus:
     try:
         async for group in document.groups():
-            await host.batches.add(status.id, group)
-        return await host.batches.seal(status.id)
+            await batches.add(status.id, group)
+        return await batches.seal(status.id)
+    except BatchEnded:  # its first failure stopped it, or somebody cancelled it
+        return await batches.get(status.id)
     except HotplaneError:
-        await give_up(host.batches, status.id)
+        await give_up(batches, status.id)
         raise
 
 

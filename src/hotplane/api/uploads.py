@@ -5,12 +5,14 @@ Imports only `execution`'s settings and `door`'s neighbours; knows nothing of wh
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
 
 from hotplane.api.exchange import CONNECTION
+from hotplane.errors import Overloaded
 from hotplane.execution.batch import BatchSettings
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "NDJSON",
     "VALIDATE_BATCH",
     "BodyLimit",
+    "Documents",
     "Upload",
     "upload_limits",
 ]
@@ -56,6 +59,39 @@ def upload_limits(settings: BatchSettings) -> Mapping[str, Mapping[str, BodyLimi
         VALIDATE_BATCH: {JSON: document},
         EXECUTE_STREAM: {NDJSON: lines},
     }
+
+
+class Documents:
+    """The large JSON documents that are held in memory; lines need no such limit, as they are not held.
+
+    Args:
+        limit: How many may be held at once.
+        small: Size in bytes up to which nobody counts.
+    """
+
+    def __init__(self, limit: int, small: int) -> None:
+        self._limit = limit
+        self._small = small
+        self._held = 0
+
+    @contextmanager
+    def hold(self, length: str | None) -> Generator[None]:
+        """Count a document while a block runs.
+
+        Args:
+            length: The header Content-Length; where it is missing, it may be large.
+
+        Raises:
+            Overloaded: There are too many.
+        """
+        counts = length is None or int(length) > self._small
+        if counts and self._held >= self._limit:
+            raise Overloaded("The memory for JSON documents", self._limit, "batches.max_json_uploads")
+        self._held += counts
+        try:
+            yield
+        finally:
+            self._held -= counts
 
 
 class Upload:

@@ -59,7 +59,7 @@ class ServerSettings(Section):
     max_operations: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Operations on plugins that run at once, and ended ones that can still be asked for."""
     max_event_streams: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Clients that follow `/api/events` or `/api/plugins/events` at once."""
+    """Clients that follow events, plugins, batches or streams at once."""
     event_queue: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Events that wait for one client; with more of them the oldest are dropped, and the client is told."""
     idempotency_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0

@@ -71,7 +71,7 @@ class Duplex:
         if not self.head:
             await self.begin()
         held = b""
-        while size := int(await self.reader.readline() or b"0", 16):
+        while size := int(await self.reader.readuntil(b"\n"), 16):
             held += await self.reader.readexactly(size)
             await self.reader.readline()
             *whole, held = held.split(b"\n")

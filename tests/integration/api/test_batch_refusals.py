@@ -20,6 +20,13 @@ async def none_is_left(edge: Any) -> bool:
     return all(each["state"] in ("cancelling", "cancelled") for each in left)
 
 
+async def reading(edge: Any) -> None:
+    """Wait until the server is at a request."""
+    async with asyncio.timeout(10):
+        while not any(each.busy for each in edge.server._open()):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "pointer"),
     [
@@ -127,6 +134,28 @@ async def test_more_bytes_than_there_may_be_are_refused(managing: Any) -> None:
         answer = await edge.client.post("/api/batch/execute?task=echo", json=[{"input": "x" * 100}])
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/0")
         assert await none_is_left(edge)
+
+
+async def test_only_so_many_large_documents_are_held(managing: Any) -> None:
+    """One more is told to come later; small ones and lines are taken all the same."""
+    gate = asyncio.Event()
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b'[{"input": 1},'
+        await gate.wait()
+        yield b'{"input": 2}]'
+
+    headers = {"content-type": "application/json"}
+    async with managing(batches={"max_json_uploads": 1}) as edge:
+        place = "/api/batch/execute?task=echo"
+        first = asyncio.create_task(edge.client.post(place, content=content(), headers=headers))
+        await reading(edge)
+        answer = await edge.client.post(place, content=b"[]", headers={**headers, "transfer-encoding": "chunked"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert (await edge.client.post(place, json=ONE)).status_code == 200
+        assert (await edge.client.post(place, content=b'{"input": 1}', headers=NDJSON)).status_code == 200
+        gate.set()
+        assert (await first).json()["batch"]["done"] == 2
 
 
 async def test_a_body_may_be_larger_than_other_bodies(managing: Any) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import monotonic
 from typing import Any
 
+import httpx2
 import pytest
 
+from hotplane.errors import StorageUnavailable
 from tests.integration.api.stream_clients import following, lines, streaming
 
 HEAD = (
@@ -240,3 +243,53 @@ async def test_a_quiet_answer_has_a_heartbeat(edge: Any) -> None:
     )
     events = await edge.client.get(f"{made.headers['location']}/events")
     assert events.text.count(": nothing new\n\n") > 1
+
+
+# --- stopping ----------------------------------------------------------------------------------------------------
+
+
+async def cut_off(events: Any) -> bool:
+    """Read events, and tell whether they broke off."""
+    try:
+        async with asyncio.timeout(10):
+            async for _ in events:
+                continue
+    except (httpx2.TransportError, asyncio.IncompleteReadError, ConnectionError):
+        return True
+    return False
+
+
+async def test_a_server_that_stops_ends_its_answers(serving: Any) -> None:
+    """At once, whatever its grace; what has arrived of a stream goes on at the next start."""
+    path = "/api/batch/execute?task=patient&max_concurrency=1"
+    async with serving() as edge, streaming(edge, "task=patient&max_concurrency=2") as client:
+        made = await edge.client.post(path, json=[{"input": 0.1}] * 200, headers={"prefer": "respond-async"})
+        await client.send(lines([{"input": 0.1}] * 20))
+        stream_id = (await client.event()).data["id"]
+        await client.event()
+        async with following(edge.client, f"{made.headers['location']}/events") as events:
+            await anext(events)
+            began = monotonic()
+            await edge.server.stop(20)
+            assert monotonic() - began < 10
+            assert await cut_off(events)
+        assert await cut_off(client.events)
+    async with serving() as edge:
+        stream = await ended(edge, stream_id)
+        assert (stream.state, stream.truncated, stream.counts.succeeded) == ("completed", True, 20)
+
+
+async def test_what_breaks_off_is_not_taken_for_whole(edge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store fails while somebody follows: the answer has no end that a client could mistake."""
+    made = await edge.client.post(
+        "/api/batch/execute?task=patient", json=[{"input": 0.5}], headers={"prefer": "wait=0"}
+    )
+    async with edge.client.stream("GET", f"{made.headers['location']}/results?follow=true", timeout=20) as response:
+        assert response.status_code == 200
+        monkeypatch.setattr(edge.host.batches, "results", unavailable)
+        assert await cut_off(response.aiter_lines())
+
+
+async def unavailable(*_: object, **__: object) -> Any:
+    """Fail as a store does that is away."""
+    raise StorageUnavailable("sqlite", "it is away")

@@ -87,7 +87,8 @@ async def execute_batch(request: Request, query: Annotated[OptionsQuery, Query()
 async def validate_batch(request: Request) -> Response:
     """Ask the validators about outputs that somebody else produced; runs no program and records nothing."""
     batches = host_of(request).batches
-    body = _VALIDATE.decode(await document_of_batch(request))
+    async with document_of_batch(request) as content:
+        body = _VALIDATE.decode(content)
     limit = batches.settings.answer_at_once * _VALIDATED
     if len(body.items) > limit:
         raise BatchTooLarge(limit, "items here", "batches.answer_at_once")

@@ -22,6 +22,9 @@ class BatchSettings(BaseModel):
     """Size of an upload in NDJSON, in bytes."""
     max_json_bytes: Annotated[int, Field(ge=1, le=2**30)] = 64 * 2**20
     """Size of an upload as one JSON document, which is held in memory whole, in bytes."""
+    max_json_uploads: Annotated[int, Field(ge=1, le=10_000)] = 8
+    """Such documents that are held at once, as far as they are larger than `server.max_body_bytes`; more are refused
+    with 503."""
     max_item_bytes: Annotated[int, Field(ge=1, le=2**30)] = 2**20
     """Size of one item, in bytes."""
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
