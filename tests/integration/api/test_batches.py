@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -205,3 +206,32 @@ async def test_an_unknown_batch_is_a_problem(edge: Any, path: str) -> None:
     """404, whatever is asked of it."""
     answer = await edge.client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-batch")
+
+
+async def test_answers_fit_the_document(edge: Any) -> None:
+    """What is really answered is what was described."""
+    document = (await edge.client.get("/openapi.json")).json()
+    made = await edge.client.post("/api/batch/execute?task=strict", json=[{"input": {"n": 1}}, {"input": 1}])
+    batch_id = made.json()["batch"]["id"]
+    listed = await edge.client.get("/api/batch")
+    shown = await edge.client.get(f"/api/batch/{batch_id}")
+    later = await edge.client.post("/api/batch/execute?task=echo", json=[{"input": 1}], headers=ASYNC)
+    body = {"task_id": "strict", "items": [{"output": 1}]}
+    judged = await edge.client.post("/api/batch/validate", json=body)
+    refused = await edge.client.post("/api/batch/execute?task=echo", json=[{}])
+    for path, method, answer in (
+        ("/api/batch/execute", "post", made),
+        ("/api/batch/execute", "post", later),
+        ("/api/batch/execute", "post", refused),
+        ("/api/batch/validate", "post", judged),
+        ("/api/batch", "get", listed),
+        ("/api/batch/{batch_id}", "get", shown),
+    ):
+        described = document["paths"][path][method]["responses"][str(answer.status_code)]
+        if "$ref" in described:
+            described = document["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        [content] = described["content"].values()
+        jsonschema_rs.validate({**content["schema"], "components": document["components"]}, answer.json())
+    line = (await edge.client.get(f"/api/batch/{batch_id}/results")).text.splitlines()[0]
+    schema = document["components"]["schemas"]["ItemResult"]
+    jsonschema_rs.validate({**schema, "components": document["components"]}, json.loads(line))
