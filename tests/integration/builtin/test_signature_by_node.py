@@ -58,7 +58,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "standardwebhooks@1",
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=45, cwd=folder, check=False, env=ENVIRONMENT)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=45, cwd=folder, check=False, env=ENVIRONMENT
+        )
     except subprocess.TimeoutExpired:
         pytest.skip("the registry of Node packages does not answer")
     if done.returncode:
