@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import hotplane
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 SOURCES = ROOT / "examples" / "plugins" / "packaged"
+GUIDE = (ROOT / "docs" / "guide" / "plugins.md").read_text("utf-8")
 CONFIGURATION = """\
 programs: {allow: [jobs], paths: [.]}
 plugins:
@@ -26,6 +29,12 @@ plugins:
   samplers: [{name: percentage-sampler, configuration: {sampling_rate: 1.0}}]
 tasks: {boast: {program: "jobs:boast"}}
 """
+
+
+def told(beginning: str) -> str:
+    """Return the command of the guide that begins so."""
+    (command,) = re.findall(rf"^\$ ({beginning}.*)$", GUIDE, re.MULTILINE)
+    return command
 
 
 def run(folder: Path, *command: str | Path) -> str:
@@ -39,8 +48,8 @@ def run(folder: Path, *command: str | Path) -> str:
 
 def build(folder: Path) -> Path:
     """Build the wheel; `make setup` has built Hotplane itself, so that the back end is in uv's cache."""
-    sources = Path(shutil.copytree(SOURCES, folder / "sources"))
-    command = [str(BIN / "uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder / "dist"), str(sources)]
+    shutil.copytree(SOURCES, folder / "examples" / "plugins" / "packaged")
+    command = [str(BIN / "uv"), *shlex.split(told("uv build"))[1:]]
     try:
         run(folder, *command, "--offline")
     except AssertionError:  # an emptied cache: then it has to be fetched
@@ -64,8 +73,9 @@ def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = Path(run(folder, python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     borrowed = [sysconfig.get_path("purelib"), str(Path(hotplane.__file__).parents[1])]
     (site / "borrowed.pth").write_text("\n".join(borrowed))
-    install = [str(BIN / "uv"), "pip", "install", "--quiet", "--python", python, "--no-index", "--no-deps", wheel]
-    run(folder, *install)
+    (folder / "dist").symlink_to(wheel.parent)
+    install = [str(BIN / "uv"), *shlex.split(told("uv pip install"))[1:]]
+    run(folder, *install, "--python", python, "--no-index", "--no-deps")
     (folder / "hotplane.yaml").write_text(CONFIGURATION)
     (folder / "jobs.py").write_text("def boast(value):\n    return 'We leverage seamless synergy'\n")
     return python
@@ -92,6 +102,14 @@ def test_the_doctor_lists_it(fresh: Path):
         "validator",
         True,
     )
+
+
+def test_the_guide_shows_what_the_doctor_says(fresh: Path):
+    """With the configuration of the guide, and with its words."""
+    (shown,) = re.findall(r"^\$ hotplane plugins doctor\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    (configuration,) = re.findall(r"^```yaml\n(plugins:\n  installed: true\n)```", GUIDE, re.MULTILINE)
+    (fresh.parents[2] / "guide.yaml").write_text(configuration)
+    assert run(fresh.parents[2], fresh, "-m", "hotplane", "plugins", "doctor", "guide.yaml") == shown
 
 
 def test_a_host_loads_it(fresh: Path):
