@@ -120,7 +120,7 @@ class _Management(FastAPI):
         )
         self.state.host = host
         self.state.ongoing = ongoing
-        self.state.documents = Documents(host.batches.settings.max_json_uploads, host.config.server.max_body_bytes)
+        self.state.documents = Documents(host.config.batches.max_json_uploads, host.config.server.max_body_bytes)
         for router in _ROUTERS:
             self.include_router(router)
 

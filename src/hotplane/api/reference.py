@@ -93,7 +93,7 @@ def _schemas(document: Mapping[str, Any]) -> Iterator[str]:
     meanings = {kind.__name__: _meanings(kind) for kind in _structs(Struct)}
     for name, schema in sorted(document["components"]["schemas"].items()):
         title = str(schema.get("title", name))
-        yield f"### {title}\n\n{_text(schema)}\n"
+        yield f"### {_title(name)}\n\n{_text(schema)}\n"
         if properties := schema.get("properties"):
             of = meanings.get(title.partition("[")[0], {})
             needed = set(schema.get("required", ()))
@@ -120,6 +120,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{each}`" for each in schema["enum"])
     kind = schema.get("type", "JSON")
+    if isinstance(kind, list):
+        return " or ".join(_type({**schema, "type": each}) for each in cast("list[str]", kind))
     if kind == "array":
         return f"list of {_type(schema.get('items', {}))}"
     words = {"string": "text", "integer": "whole number", "object": "object", "null": "null"}
@@ -127,10 +129,13 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _link(name: str) -> str:
-    """Return a link to a schema; of a generic one the parts of the name stand between underscores."""
-    words = [word for word in name.split("_") if word]
-    title = f"{words[0]}[{', '.join(words[1:])}]" if len(words) > 1 else name
-    return f"[`{title}`](#{_slug(title)})"
+    return f"[`{_title(name)}`](#{_slug(_title(name))})"
+
+
+def _title(name: str) -> str:
+    """Return a schema's name for people; of a generic one the parts of the name stand between underscores."""
+    words = [word for word in name.removeprefix("hotplane.").split("_") if word]
+    return f"{words[0]}[{', '.join(words[1:])}]" if len(words) > 1 else words[0]
 
 
 def _slug(title: str) -> str:

@@ -144,7 +144,7 @@ class AsyncClient:
 
         Args:
             task_id: The task.
-            items: Inputs and `Item`s, or a path with one item a line.
+            items: Inputs and `Item` objects, or a path with one item a line.
             idempotency_key: As for `execute`.
             **options: `max_concurrency`, `stop_on_first_error`, `item_timeout_ms`, `priority`.
         """
@@ -196,7 +196,7 @@ class AsyncClient:
 
         Args:
             task_id: The task.
-            items: Inputs and `Item`s, each sent when it comes, or a path with one item a line.
+            items: Inputs and `Item` objects, each sent when it comes, or a path with one item a line.
             detach: Whether the items run on when the results are no longer read.
             idempotency_key: As for `execute`.
             **options: As for `batch`.
