@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hotplane.builtin import BUILTIN_TYPES, LATER_TYPES, load_builtin
+from hotplane.builtin import BUILTIN_TYPES, load_builtin
 from hotplane.config import HotplaneConfig
 from hotplane.config.plugins import GROUPS, PluginEntry, PluginsSettings
 from hotplane.errors import UnknownType
@@ -22,7 +22,6 @@ from hotplane.plugins import Plugin
 from hotplane.routing import default_route
 
 __all__ = [
-    "NOT_IN_THIS_VERSION",
     "TypeFinder",
     "host_settings",
     "local_spec",
@@ -33,9 +32,6 @@ __all__ = [
 ]
 
 _RUNNER_TYPES = frozenset({"http", "local", "valkyrie"})
-
-NOT_IN_THIS_VERSION = "not in this version"
-"""The reason of plugins whose type a later version ships."""
 
 
 class TypeFinder:
@@ -161,12 +157,12 @@ def route_of(config: HotplaneConfig) -> tuple[str, ...]:
 
 
 def _runners(config: HotplaneConfig) -> Iterator[tuple[PluginEntry, str]]:
-    """Yield the enabled runners of the configuration that this version has."""
+    """Yield the enabled runners of the configuration."""
     if not config.plugins.enabled:
         return
     for entry in (*config.plugins.runners, *config.plugins.others):
         known = entry in config.plugins.runners or entry.plugin_type in _RUNNER_TYPES
-        if known and entry.enabled and entry.plugin_type not in LATER_TYPES:
+        if known and entry.enabled:
             yield entry, entry.plugin_type
 
 
@@ -195,7 +191,6 @@ def _spec(entry: PluginEntry, kind: str | None, by_type: Mapping[str, Found], fi
         restart=entry.restart,
         source="built-in" if found is not None and found.source is Origin.BUILT_IN else "configuration",
         declared_in=file,
-        unavailable=NOT_IN_THIS_VERSION if entry.plugin_type in LATER_TYPES and found is None else "",
         path=Path(str(found.path)) if found is not None and in_directory else None,
         found=found,
     )

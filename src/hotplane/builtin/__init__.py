@@ -13,7 +13,7 @@ from typing import Any
 from hotplane.errors import UnknownType
 from hotplane.plugins import Plugin
 
-__all__ = ["BUILTIN_TYPES", "LATER_TYPES", "load_builtin"]
+__all__ = ["BUILTIN_TYPES", "load_builtin"]
 
 BUILTIN_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -40,9 +40,6 @@ BUILTIN_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Where the class of each built-in type is, ``module:Class`` by the type's name."""
-
-LATER_TYPES: frozenset[str] = frozenset()
-"""Types that a configuration may name already and that a later version ships."""
 
 
 def load_builtin(name: str) -> type[Plugin[Any]]:

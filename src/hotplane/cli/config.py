@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,9 +41,9 @@ def check(*, file: _File = None, output: _Output = Form.TABLE) -> None:
     try:
         loaded = loaded_settings(file, {})
     except ConfigurationError as error:
-        _show(output, list(error.problems), [], "")
+        _show(output, error.problems, "")
         raise typer.Exit(BAD_INPUT) from None
-    _show(output, [], _shipping_later(loaded), _summary(loaded))
+    _show(output, (), _summary(loaded))
 
 
 @application.command()
@@ -53,11 +54,11 @@ def schema() -> None:
     write_json(HotplaneConfig.model_json_schema())
 
 
-def _show(output: Form, problems: list[Problem], notes: list[Problem], summary: str) -> None:
+def _show(output: Form, problems: Sequence[Problem], summary: str) -> None:
     if output is Form.JSON:
-        write_json({"problems": [_plain(each) for each in problems], "notes": [_plain(each) for each in notes]})
+        write_json({"problems": [_plain(each) for each in problems]})
         return
-    lines = [*(str(each) for each in (*problems, *notes)), *([summary] if summary else [])]
+    lines = [*(str(each) for each in problems), *([summary] if summary else [])]
     write("".join(f"{printable(line)}\n" for line in lines))
 
 
@@ -68,17 +69,6 @@ def _plain(problem: Problem) -> dict[str, Json]:
         "file": problem.file,
         "line": problem.line,
     }
-
-
-def _shipping_later(loaded: LoadedConfig) -> list[Problem]:
-    """Return a note for every plugin whose type this version does not have."""
-    from hotplane.builtin import LATER_TYPES
-
-    return [
-        loaded.problem(f"note: the plugin {entry.name!r} is not in this version and will not be loaded", pointer)
-        for pointer, entry in loaded.config.plugins.entries()
-        if entry.plugin_type in LATER_TYPES
-    ]
 
 
 def _summary(loaded: LoadedConfig) -> str:

@@ -92,8 +92,6 @@ def _examined(
     spec: PluginSpec, allowed: Sequence[str], *, limit: float, folders: Sequence[str]
 ) -> tuple[Finding, PluginMetadata | None]:
     found = spec.found
-    if spec.unavailable:
-        return _finding(spec, found, (spec.unavailable,)), None
     if found is not None and found.problems:
         return _finding(spec, found, found.problems), None
     target = str(spec.path) if spec.path is not None else _reference(spec)

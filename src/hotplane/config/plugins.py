@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from hotplane.builtin import BUILTIN_TYPES, LATER_TYPES
+from hotplane.builtin import BUILTIN_TYPES
 from hotplane.config.section import Section, wrong
 from hotplane.errors import InvalidId, did_you_mean
 from hotplane.events.settings import DeliverySettings
@@ -21,7 +21,7 @@ from hotplane.values import Json, pointer
 
 __all__ = ["GROUPS", "KNOWN_TYPES", "RESERVED_IDS", "PluginEntry", "PluginsSettings"]
 
-KNOWN_TYPES: frozenset[str] = frozenset(BUILTIN_TYPES) | LATER_TYPES
+KNOWN_TYPES: frozenset[str] = frozenset(BUILTIN_TYPES)
 """The types that a configuration may name without telling where they are."""
 
 GROUPS: Mapping[str, str | None] = {

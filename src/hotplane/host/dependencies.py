@@ -39,7 +39,7 @@ class Dependencies:
         if not metadata.requires:
             return None
         own = {slot.spec.id: _candidate(slot, metadata)}
-        possible = self._candidates(other for other in self._slots.values() if not other.spec.unavailable)
+        possible = self._candidates(self._slots.values())
         problem = start_order({**possible, **own}, self.host_version).refused.get(slot.spec.id)
         if problem is not None:
             return problem

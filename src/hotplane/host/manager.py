@@ -106,7 +106,7 @@ class Manager(Switchboard):
         Raises:
             PluginStartFailed: A plugin marked `required` did not start; what started before was stopped again.
         """
-        wanted = [slot for slot in self._slots.values() if slot.enabled and not slot.spec.unavailable]
+        wanted = [slot for slot in self._slots.values() if slot.enabled]
         await self._starter.get_to_know(wanted)
         for slot in self._dependencies.in_order(wanted):
             try:

@@ -52,8 +52,6 @@ class PluginSpec(Struct, frozen=True, kw_only=True):
     source: str = "configuration"
     declared_in: str = ""
     """The configuration file that names it; such a plugin can be overridden, not removed."""
-    unavailable: str = ""
-    """Why this version cannot load it; such a plugin is listed as unloaded and never tried."""
     path: Path | None = None
     """The file or package to load it from; None for types that are imported or given."""
     found: Found | None = None

@@ -44,8 +44,6 @@ class Starter:
         Raises:
             PluginStartFailed: It did not start.
         """
-        if slot.spec.unavailable:
-            raise PluginStartFailed(slot.spec.id, slot.spec.unavailable)
         self.supervision.by_hand(slot)
         await self._load(slot)
 

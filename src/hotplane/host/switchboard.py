@@ -72,7 +72,7 @@ class Switchboard(PluginTable):
             if slot.lifecycle.state is PluginState.ACTIVE:
                 self._registry.update(plugin_id, enabled=True)
                 self._changed()
-            elif not slot.spec.unavailable:
+            else:
                 await self._starter.by_hand(slot)
             return self._status(slot)
 
@@ -96,7 +96,7 @@ class Switchboard(PluginTable):
     def _disable(self, slot: Slot) -> None:
         if slot.lifecycle.state is PluginState.ACTIVE:
             self._registry.update(slot.spec.id, enabled=False)
-        elif slot.lifecycle.state is PluginState.UNLOADED and not slot.spec.unavailable:
+        elif slot.lifecycle.state is PluginState.UNLOADED:
             slot.lifecycle.reason = "disabled"
         elif slot.lifecycle.state is PluginState.FAILED:
             self._starter.supervision.cancel(slot)

@@ -94,7 +94,7 @@ class PluginTable:
         return tuple(
             Expected(slot.spec.id, slot.plugin, slot.cls)
             for slot in self._slots.values()
-            if slot.enabled and not slot.stopped and not slot.spec.unavailable and slot.kind == kind
+            if slot.enabled and not slot.stopped and slot.kind == kind
         )
 
     def add(self, spec: PluginSpec, overrides: Mapping[str, Json] | None = None) -> PluginStatus:
@@ -108,9 +108,9 @@ class PluginTable:
         taken = self._slots.get(spec.id)
         if taken is not None:
             raise DuplicatePlugin(spec.id, self._status(taken).kind or "plugin")
-        slot = Slot(spec, Lifecycle(spec.id, reason=spec.unavailable, on_transition=self._tell))
+        slot = Slot(spec, Lifecycle(spec.id, on_transition=self._tell))
         slot.overrides.update(overrides or {})
-        if not slot.enabled and not spec.unavailable:
+        if not slot.enabled:
             slot.lifecycle.reason = "disabled"
         self._slots[spec.id] = slot
         self._changed()

@@ -234,16 +234,6 @@ async def test_priority_moves_a_plugin_within_its_chain(house: House) -> None:
     assert house.chain == ["b", "a"]
 
 
-async def test_a_plugin_of_another_version_is_listed_and_not_tried(house: House) -> None:
-    """A type that is known but not shipped stays unloaded and says why."""
-    house.add("later", unavailable="not in this version")
-    await house.manager.start_all()
-    assert house.manager.get("later").reason == "not in this version"
-    with pytest.raises(PluginStartFailed, match="not in this version"):
-        await house.manager.start("later")
-    assert house.manager.get("later").state is PluginState.UNLOADED
-
-
 async def test_a_plugin_in_the_wrong_group_is_refused(house: House) -> None:
     """A validator that is configured as a sampler fails with both words."""
     house.add("plain", kind="sampler")
