@@ -19,6 +19,11 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+
+def _due(instant: object) -> object:
+    return None if instant is None else moment(instant)
+
+
 EVENT_COLUMNS = (
     Column("place", "sequence", number=True),
     Column("type", "type", whole=True),
@@ -44,7 +49,7 @@ DELIVERY_COLUMNS = (
     Column("type", "event_type"),
     Column("state", "state"),
     Column("attempts", "attempts", number=True),
-    Column("due", "due_at", show=lambda due: None if due is None else moment(due)),
+    Column("due", "due_at", show=_due),
     Column("last", "last"),
 )
 
@@ -64,7 +69,8 @@ def event_line(event: Record) -> str:
 
 def webhook_fields(webhook: Record) -> Sequence[tuple[str, object]]:
     """Return what people see of one handler."""
-    numbers = cast("Record", webhook.get("deliveries") or {})
+    numbers: Record = webhook.get("deliveries") or {}
+    backlog: Record = numbers.get("backlog") or {}
     return [
         ("name", webhook["name"]),
         ("type", webhook.get("type")),
@@ -77,9 +83,9 @@ def webhook_fields(webhook: Record) -> Sequence[tuple[str, object]]:
         ("destination", webhook.get("destination")),
         *((f"  {name}", value) for name, value in cast("Record", webhook.get("configuration") or {}).items()),
         ("delivery", webhook.get("own_delivery") or "as for all handlers"),
-        ("waiting", _part(numbers, "backlog", "pending")),
-        ("tried again", _part(numbers, "backlog", "failed")),
-        ("dead", _part(numbers, "backlog", "dead")),
+        ("waiting", backlog.get("pending")),
+        ("tried again", backlog.get("failed")),
+        ("dead", backlog.get("dead")),
         ("delivered", numbers.get("delivered")),
     ]
 
@@ -93,13 +99,6 @@ def attempt_line(attempt: Record) -> str:
 
 
 _NAMED = (("task", "task_id"), ("execution", "execution_id"), ("source", "source"))
-
-
-def _part(record: Record, *keys: str) -> object:
-    found: object = record
-    for key in keys:
-        found = cast("Record", found).get(key) if isinstance(found, Mapping) else None
-    return found
 
 
 def _as_json(value: object) -> str:

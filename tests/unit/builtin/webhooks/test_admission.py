@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def config(**fields: Any) -> HttpWebhookConfig:
     return HttpWebhookConfig.model_validate({"url": URL, "secrets": [SECRET], **fields})
 
 
-def pointers(asked: BaseModel, written: dict[str, object], **settings: Any) -> list[str]:
+def pointers(asked: BaseModel, written: Mapping[str, object], **settings: Any) -> list[str]:
     """Return where a configuration trespasses."""
     return [problem.pointer for problem in trespasses(asked, written, WebhooksSettings(**settings))]
 
