@@ -40,6 +40,8 @@ document, `/docs` a page to try it out. The address is `http://127.0.0.1:3000` u
 """
 _EVERYWHERE = ("400", "401", "421", "431", "500", "503")
 _CHANGES = ("403", "408")
+_ELSEWHERE = ("hotplane.client.", "hotplane.testing.", "hotplane.valkyrie.", "hotplane.worker.")
+"""Rooms whose values no host answers with, though some have the names of those that it does."""
 
 
 def render() -> str:
@@ -90,12 +92,12 @@ def _content(holder: Mapping[str, Any]) -> str:
 
 
 def _schemas(document: Mapping[str, Any]) -> Iterator[str]:
-    meanings = {kind.__name__: _meanings(kind) for kind in _structs(Struct)}
+    meanings = {name: _meanings(kind) for kind in _structs(Struct) for name in (kind.__name__, _full_name(kind))}
     for name, schema in sorted(document["components"]["schemas"].items()):
         title = str(schema.get("title", name))
         yield f"### {_title(name)}\n\n{_text(schema)}\n"
         if properties := schema.get("properties"):
-            of = meanings.get(title.partition("[")[0], {})
+            of = meanings.get(name) or meanings.get(title.partition("[")[0], {})
             needed = set(schema.get("required", ()))
             rows = [
                 f"| `{key}` | {_type(each)} | {'yes' if key in needed else ''} | {_cell(of.get(key, ''))} |"
@@ -154,9 +156,13 @@ def _bounds(schema: Mapping[str, Any]) -> str:
 
 def _structs(kind: type[Struct]) -> Iterator[type[Struct]]:
     for child in kind.__subclasses__():
-        if child.__module__.startswith("hotplane."):
+        if child.__module__.startswith("hotplane.") and not child.__module__.startswith(_ELSEWHERE):
             yield child
         yield from _structs(child)
+
+
+def _full_name(kind: type[Struct]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _meanings(kind: type[Struct]) -> Mapping[str, str]:
