@@ -194,7 +194,7 @@ async def test_outputs_that_cannot_be_judged_are_refused(edge: Any, items: Any, 
 
 async def test_an_upload_may_be_slow_and_not_silent(serving: Any) -> None:
     """It takes longer than any other request may; when nothing comes any more it is ended, and what came has run."""
-    limits = ConnectionLimits(request_seconds=0.2, upload_idle_seconds=0.5)
+    limits = ConnectionLimits(request_seconds=0.2, upload_idle_seconds=2.0)
     async with serving(limits) as edge:
         reader, writer = await edge.connect()
         writer.write(
