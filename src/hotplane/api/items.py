@@ -32,6 +32,8 @@ class ItemBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A deadline for this item; never longer than the task's."""
     correlation_id: Annotated[str, Meta(max_length=200)] | None = None
     """Comes back with the result."""
+    sample: bool = False
+    """Whether it is sampled, and so judged, whatever the samplers say; estimates do not count it for that."""
 
     def to_item(self, position: int) -> NewItem:
         """Return what the engine takes."""
@@ -42,6 +44,7 @@ class ItemBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             expected=self.expected,
             timeout_ms=self.timeout_ms,
             correlation_id=self.correlation_id,
+            sample=self.sample,
         )
 
 

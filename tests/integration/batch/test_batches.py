@@ -133,6 +133,19 @@ async def test_a_validator_that_raises_leaves_items_unjudged(build):
         assert {result.valid for result in await host.batches.results(made.id)} == {None}
 
 
+async def test_an_item_can_ask_to_be_sampled(build, programs):
+    """It is, whatever the samplers say; the others are not."""
+    task = {"id": "seldom", "program": f"{programs}:echo", "idempotent": True, "sampling_rate": 0.0}
+    async with build(tasks=[task]) as host:
+        made = await host.batches.create(BatchOptions(task_id="seldom"))
+        asked = [NewItem(position=n, item_id=str(n), input=n, sample=n == 2) for n in (1, 2, 3)]
+        await host.batches.add(made.id, asked)
+        await host.batches.seal(made.id)
+        await host.batches.wait(made.id, 20)
+        results = await host.batches.results(made.id)
+    assert {result.position: result.sampled for result in results} == {1: False, 2: True, 3: False}
+
+
 async def test_a_task_that_is_deleted_fails_what_remains(host, module, programs):
     """The remaining items say why they did not run."""
     task = host.tasks.get("gated")

@@ -82,6 +82,8 @@ class NewItem(Struct, frozen=True, kw_only=True):
     expected: Json | UnsetType = UNSET
     timeout_ms: int | None = None
     correlation_id: str | None = None
+    sample: bool = False
+    """Whether it is sampled whatever the samplers say."""
     problem: ItemProblem | None = None
     """Set: it never runs and gets a result ``rejected``."""
 

@@ -57,6 +57,7 @@ class Item(Struct, frozen=True):
     expected: Json | UnsetType
     timeout_ms: int | None
     correlation_id: str | None
+    sample: bool
     size: int
     """Bytes in the ledger."""
 
@@ -67,6 +68,7 @@ class _ItemBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected: Json | UnsetType = UNSET
     timeout_ms: int | None = None
     correlation_id: str | None = None
+    sample: bool = False
 
 
 class _ResultBody(Struct, frozen=True, kw_only=True):
@@ -108,6 +110,7 @@ def encode_item(item: NewItem) -> StoredItem:
         expected=item.expected,
         timeout_ms=item.timeout_ms,
         correlation_id=item.correlation_id,
+        sample=item.sample,
     )
     return StoredItem(position=item.position, body=_encode(body))
 
@@ -122,6 +125,7 @@ def decode_item(stored: StoredItem) -> Item:
         expected=body.expected,
         timeout_ms=body.timeout_ms,
         correlation_id=body.correlation_id,
+        sample=body.sample,
         size=len(stored.body),
     )
 

@@ -131,6 +131,7 @@ class Work:
             expected=item.expected,
             timeout_ms=item.timeout_ms or live.record.options.item_timeout_ms,
             place=_place(live, item),
+            sample=item.sample,
         )
 
     def _postpone(self, live: LiveBatch, item: Item, error: Unavailable) -> None:
