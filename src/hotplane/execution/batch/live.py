@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from hotplane.errors import ShuttingDown
 from hotplane.execution.batch.feed import Feed, ItemStore
+from hotplane.execution.batch.lane import Lane
 from hotplane.execution.batch.patience import delays
 from hotplane.execution.batch.records import BatchState, BatchStatus
-from hotplane.execution.batch.scheduler import Lane
 from hotplane.execution.batch.stored import BatchRecord, Item
 from hotplane.execution.batch.tally import Tally
 from hotplane.records import now

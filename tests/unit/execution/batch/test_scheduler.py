@@ -7,7 +7,8 @@ from collections import Counter, deque
 
 import pytest
 
-from hotplane.execution.batch.scheduler import Lane, Scheduler
+from hotplane.execution.batch.lane import Lane
+from hotplane.execution.batch.scheduler import Scheduler
 
 
 class Deck:
