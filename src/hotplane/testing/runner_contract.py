@@ -177,22 +177,19 @@ async def _failures_do_not_wear_it_out(runner: Runner[Any]) -> None:
 
 RUNNER_CONTRACT: Mapping[str, RunnerPromise] = MappingProxyType(
     {
-        promise.__name__.strip("_").replace("_", " "): promise
-        for promise in (
-            _values_go_there_and_back,
-            _an_error_is_the_programs,
-            _what_is_not_json_is_refused,
-            _nesting_has_a_limit,
-            _an_unknown_program_was_not_executed,
-            _the_deadline_is_kept,
-            _a_slow_program_does_not_speak_against_it,
-            _a_cancelled_call_ends_at_once,
-            _calls_run_side_by_side,
-            _a_large_value_passes,
-            _the_input_stays_as_it_was,
-            _the_output_is_the_callers_own,
-            _failures_do_not_wear_it_out,
-        )
+        "values go there and back": _values_go_there_and_back,
+        "an error is the program's": _an_error_is_the_programs,
+        "what is not JSON is refused": _what_is_not_json_is_refused,
+        "nesting has a limit": _nesting_has_a_limit,
+        "an unknown program was not executed": _an_unknown_program_was_not_executed,
+        "the deadline is kept": _the_deadline_is_kept,
+        "a slow program does not speak against it": _a_slow_program_does_not_speak_against_it,
+        "a cancelled call ends at once": _a_cancelled_call_ends_at_once,
+        "calls run side by side": _calls_run_side_by_side,
+        "a large value passes": _a_large_value_passes,
+        "the input stays as it was": _the_input_stays_as_it_was,
+        "the output is the caller's own": _the_output_is_the_callers_own,
+        "failures do not wear it out": _failures_do_not_wear_it_out,
     }
 )
 """Each promise by its name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from typing import Any
 
@@ -168,6 +169,15 @@ class Exits(Sound):
         raise SystemExit(3)
 
 
+class Hangs(Sound):
+    """Keeps the loop until it is released."""
+
+    released = threading.Event()
+
+    async def check_health(self) -> Any:
+        self.released.wait(60)
+
+
 class SamplesTrue(Sampler):
     metadata = META
 
@@ -298,5 +308,5 @@ BROKEN: dict[str, type[Plugin[Any]]] = {
     "validates its configuration": ObjectsToItself,
     "names its destination and events": TakesNothing,
     "failures have a type": Untyped,
-    "an error is the programs": Ignorant,
+    "an error is the program's": Ignorant,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from hotplane.plugins import Config, Validator
 from hotplane.records import PluginMetadata, ValidationResult
-from hotplane.testing import ContractBroken, Outcome, assert_plugin_contract, check_plugin_contract
+from hotplane.testing import ContractBroken, Outcome, assert_plugin_contract, check_plugin_contract, contract
 from hotplane.testing.contract import DECLARED, HANDLER, LIFE, RUNNER, SAMPLER, VALIDATOR, life
 from tests.unit.testing import broken_plugins as broken
 
@@ -53,6 +53,15 @@ def test_blocking_is_measured(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(life, "BLOCKED_SECONDS", 0.05)
     assert "set `blocking = True`" in problems(broken.Blocks)["does not block the event loop"]
     assert "does not block the event loop" not in problems(type("Aside", (broken.Blocks,), {"blocking": True}))
+
+
+def test_a_call_that_never_ends_does_not_keep_the_test(monkeypatch: pytest.MonkeyPatch):
+    """A loop that does not turn cannot be interrupted; it is left, and told."""
+    monkeypatch.setattr(contract, "_SILENT_SECONDS", 1.0)
+    try:
+        assert "does not end" in problems(broken.Hangs)["every call ends"]
+    finally:
+        broken.Hangs.released.set()
 
 
 def test_a_sound_plugin_passes_in_either_form():

@@ -31,7 +31,8 @@ Promise: TypeAlias = Callable[[Subject], Awaitable[None]]
 Tell: TypeAlias = Callable[[Check], object]
 
 _STARTS = "starts and stops"
-_CHECK_SECONDS = 60.0
+_CHECK_SECONDS = 30.0
+_SILENT_SECONDS = _CHECK_SECONDS + 5
 _KINDS: Mapping[type[Plugin[Any]], tuple[Mapping[str, Promise], Calls]] = {
     Validator: (VALIDATOR, validator_calls),
     Sampler: (SAMPLER, sampler_calls),
@@ -116,8 +117,19 @@ def check_plugin_contract(
     # A loop of its own, in a thread of its own, so that it can be called while another one runs.
     thread = Thread(target=lambda: asyncio.run(_check_all(subjects, take)), daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        before = len(found)
+        thread.join(_SILENT_SECONDS)
+        if thread.is_alive() and len(found) == before:  # no time-out helps where the loop does not turn
+            take(_hanging(found))
+            break
     return tuple(found)
+
+
+def _hanging(found: Sequence[Check]) -> Check:
+    after = f"after {found[-1].name!r}" if found else "at first"
+    detail = f"{after} a call keeps the event loop and does not end; make it async, or set `blocking = True`"
+    return Check(name="every call ends", outcome=Outcome.PROBLEM, detail=detail)
 
 
 async def _check_all(subjects: Sequence[Subject], take: Tell) -> None:
