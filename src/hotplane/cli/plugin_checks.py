@@ -63,7 +63,9 @@ def check(
     target: Annotated[str, typer.Argument(metavar="PATH", help="File or package of a plugin, or module:Class.")],
     configuration: Annotated[
         str | None,
-        typer.Option("--configuration", metavar="JSON", help="What to start it with; @file and - read. Its defaults."),
+        typer.Option(
+            "--configuration", metavar="JSON", help="What to start it with; @file and - read. Left away: defaults."
+        ),
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Time for its import and all checks.")

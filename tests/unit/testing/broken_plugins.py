@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 import time
@@ -126,6 +127,22 @@ class Forgets(Sound):
 
     def import_state(self, state: bytes) -> None:
         """Throw it away."""
+
+
+class Gullible(Sound):
+    """Takes whatever it is given for its state."""
+
+    state = b"[]"
+
+    def export_state(self) -> bytes:
+        return self.state
+
+    def import_state(self, state: bytes) -> None:
+        self.state = state
+
+    def validate(self, execution: Any, context: Any) -> Any:
+        json.loads(self.state).append(1)
+        return FINE
 
 
 class HalfState(Sound):

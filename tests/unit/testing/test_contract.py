@@ -36,6 +36,7 @@ def test_every_check_has_its_broken_plugin():
     ("cls", "words"),
     [
         (broken.HalfState, "has one of"),
+        (broken.Gullible, "after state that it cannot read"),
         (broken.AlwaysRaises, "raises on every execution"),
         (broken.NoProbability, "no `probability`"),
         (broken.Exits, "SystemExit"),

@@ -173,11 +173,15 @@ async def _watched() -> AsyncGenerator[list[float]]:
         await asyncio.wait((ticking,))
 
 
-async def _work(subject: Subject, plugin: Plugin[Any], calls: Calls) -> None:
+async def _work(subject: Subject, plugin: Plugin[Any], calls: Calls) -> list[str]:
+    """Give the plugin something to do, and return the errors; what is right of them is another check's matter."""
+    errors: list[str] = []
     for arguments in calls(subject, plugin):
-        # What it says of them is another check's; an error is an answer as far as time and state are concerned.
-        with suppress(Exception):
+        try:
             await subject.call(plugin, *arguments)
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+    return errors
 
 
 def state_check(calls: Calls) -> Callable[[Subject], Any]:
@@ -189,13 +193,13 @@ def state_check(calls: Calls) -> Callable[[Subject], Any]:
         if not subject.has("export_state"):
             return
         async with subject.started() as old:
-            await _work(subject, old, calls)
+            errors = await _work(subject, old, calls)
             state: object = await subject.hook(old, "export_state")
         require(state is None or isinstance(state, bytes), f"`export_state` returns {type(state).__name__}, not bytes")
         if state is not None:
             await _carried(subject, state)
         for foreign in _FOREIGN_STATES:
-            await _survives(subject, foreign)
+            await _survives(subject, foreign, calls, errors)
 
     return check
 
@@ -210,12 +214,15 @@ async def _carried(subject: Subject, state: object) -> None:
     )
 
 
-async def _survives(subject: Subject, foreign: bytes) -> None:
-    """Check that state of another version is refused with an exception, or ignored, and that it goes on."""
+async def _survives(subject: Subject, foreign: bytes, calls: Calls, usual: list[str]) -> None:
+    """Check that state of another version is refused with an exception, or ignored, and that the plugin goes on."""
     async with subject.started() as plugin:
         with suppress(Exception):  # to refuse it is right: then the old generation serves on
             await subject.hook(plugin, "import_state", foreign)
+        errors = await _work(subject, plugin, calls)
         found: object = await subject.hook(plugin, "export_state")
+    broken = f"after state that it cannot read ({foreign[:20]!r}) it does not work: {'; '.join(errors[:1])}"
+    require(len(errors) <= len(usual), broken)
     require(
         found is None or isinstance(found, bytes),
         f"after state that it cannot read ({foreign[:20]!r}) it exports {type(found).__name__}",
