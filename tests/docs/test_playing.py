@@ -69,10 +69,8 @@ def test_a_program_that_raises_is_found(play: Play) -> None:
 
 def test_files_are_written_where_the_shell_is(play: Play) -> None:
     """A path above a block and a colon make it a file; what does not load as configuration is found."""
-    play(
     written = "Write `b/c.txt`:\n\n'''text\nhere\n'''\n"
     play(f"'''console\n$ mkdir a; cd a\n'''\n\n{written}\n'''console\n$ cat b/c.txt\nhere\n'''\n")
-    )
     with pytest.raises(Exception, match="programm"):
         play("'''yaml\nplugins: {paths: [a], programms: [b]}\n'''\n")
 
