@@ -1,0 +1,1 @@
+"""Hours of mixed load on one real host while everything around it breaks, and the accounts at the end."""
