@@ -7,7 +7,7 @@ READY := .venv/.ready
 INPUT ?= examples/spam/messages.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench docs serve lock clean
+.PHONY: help setup check test demo bench growth soak docs serve lock clean
 
 help:  ## Show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -40,6 +40,12 @@ demo: $(READY)  ## Run real messages through a real server (INPUT=path.jsonl for
 
 bench: $(READY)  ## Measure against the peers, in one run, and write docs/reference/benchmarks.md (QUICK=1: fewer rounds, prints only)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write)
+
+growth: $(READY)  ## Measure how cost grows with work and plugins, and write the figures of docs/explanation/cost.md
+	@$(BIN)/python -m benchmarks.growth --write
+
+soak: $(READY)  ## Mixed load while everything breaks, then the accounts (MINUTES=2; KILL_HOST=1 also kills the host)
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),2) $(if $(KILL_HOST),--kill-host)
 
 docs: $(READY)  ## Build the documentation into docs/_build/html, warnings as errors
 	@$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
