@@ -7,8 +7,8 @@ from typing import Any
 from fastapi.responses import Response
 
 from hotplane.api.batch_bodies import BatchBody
+from hotplane.api.batch_examples import LINES, RESULT_EVENT_LINES, RESULT_LINES, STREAM_EVENT_LINES
 from hotplane.api.describe import EXAMPLE_KEY, PROBLEMS_KEY, SERVER_SENT_EVENT, described, schema_of
-from hotplane.api.examples import LINES, RESULT_EVENT_LINES, RESULT_LINES, STREAM_EVENT_LINES
 from hotplane.api.items import ItemBody
 from hotplane.api.unending import EVENT_STREAM
 from hotplane.api.uploads import JSON, NDJSON
