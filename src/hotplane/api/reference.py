@@ -80,7 +80,8 @@ def _parameter(each: Mapping[str, Any]) -> str:
     default = f" Default: `{schema['default']}`." if schema.get("default") is not None else ""
     required = " Required." if each.get("required") and each["in"] != "path" else ""
     meaning = str(each.get("description", "")) or f"The {each['name'].replace('_', ' ')}."
-    return f"| `{each['name']}` | {each['in']} | {_type(schema)} | {_cell(meaning)}{required}{default} |"
+    kind = _type(schema).removesuffix(" or null")  # as FastAPI says that it may be left away
+    return f"| `{each['name']}` | {each['in']} | {kind} | {_cell(meaning)}{required}{default} |"
 
 
 def _content(holder: Mapping[str, Any]) -> str:
