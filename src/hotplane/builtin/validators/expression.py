@@ -45,7 +45,6 @@ class ExpressionConfig(Config):
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
     """Turns that loops inside one another may take; with more of them it is not judged."""
 
-
     @field_validator("rules")
     @classmethod
     def _some(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
