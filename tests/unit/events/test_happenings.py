@@ -12,7 +12,7 @@ from hotplane.errors import StorageFull, UnknownPlugin
 from hotplane.events.happenings import Happenings
 from hotplane.host import PluginStatus, Reload, Transition
 from hotplane.host.status import ReloadOutcome
-from hotplane.log import get_logger
+from hotplane.log import capture_logs, get_logger
 from hotplane.records import Event, PluginState, now
 from hotplane.routing import FallbackChange, FallbackMode, FallbackState, FallbackTrigger, FallbackWord
 
@@ -111,3 +111,18 @@ async def test_while_the_store_is_full_events_wait_in_their_order() -> None:
 async def test_the_hosts_own_runner_is_no_news() -> None:
     """Its life is that of the host."""
     assert await told(step(S.LOADING, S.ACTIVE, plugin="local")) == []
+
+
+async def test_a_store_that_stays_full_does_not_keep_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopping ends within its limit; how many events were not stored is told, and the trouble only once."""
+    monkeypatch.setattr("hotplane.events.happenings._PAUSE_SECONDS", 0.01)
+    log = Log()
+    log.full = 1_000
+    happenings = Happenings(log, unknown, get_logger())
+    with capture_logs() as logs:
+        happenings.on_plugin(step(S.LOADING, S.ACTIVE))
+        await happenings.stop(0.1)
+    assert [(entry["event"], entry.get("events")) for entry in logs] == [
+        ("events.wait-for-store", None),
+        ("events.not-stored", 1),
+    ]

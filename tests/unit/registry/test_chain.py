@@ -204,3 +204,26 @@ def test_quantiles_are_exact_to_their_bucket() -> None:
     assert 0.065 <= snapshot.p50_ms <= 0.132
     assert 4.0 <= snapshot.p99_ms <= 8.4
     assert PluginStats().quantile_ms(0.5) == 0.0
+
+
+async def test_a_timeout_in_a_thread_is_the_plugins_own_until_its_time_is_up() -> None:
+    """A TimeoutError that it raises early is an error; the pool's, at the limit, is an overrun."""
+
+    async def pool(function: Callable[..., Any], *args: object, timeout: float | None) -> Any:
+        await asyncio.sleep((timeout or 0.0) if args[0] == "late" else 0)
+        raise TimeoutError
+
+    for when, overran in (("early", False), ("late", True)):
+        link = Link(
+            validator(lambda e: e, blocks=True), plugin_id="made", stats=PluginStats(), limit=0.02, offload=pool
+        )  # fmt: skip
+        failure = await link.invoke(when, None)
+        assert (type(failure.error) is PluginTimeout, failure.timed_out) == (overran, overran)
+        assert link.stats.snapshot().timeouts == int(overran)
+
+
+def test_an_interrupt_of_the_host_passes_through_a_plugin() -> None:
+    """Ctrl-C while a plugin runs is nobody's failure; a cancellation outside any loop is the plugin's own."""
+    assert isinstance(Chain((single(raising(asyncio.CancelledError())),)).run(1, None)[0], Failure)
+    with pytest.raises(KeyboardInterrupt):
+        Chain((single(raising(KeyboardInterrupt())),)).run(1, None)

@@ -227,3 +227,12 @@ class RegistryModel(RuleBasedStateMachine):
 
 RegistryModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestRegistryModel = RegistryModel.TestCase
+
+
+def test_a_kind_without_a_method_has_no_chain() -> None:
+    """It is found by its id; nothing runs through it."""
+    registry = Registry()
+    registry.register(Shouting(), id="shouting")
+    found = registry.resolve(Shouting, "shouting")
+    assert found is not None
+    assert found.translate("a") == "A"

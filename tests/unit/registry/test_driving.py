@@ -1,0 +1,114 @@
+"""Awaiting a plugin's call for at most some seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from hotplane.registry import driving
+from hotplane.registry.driving import LimitExceededError, within
+
+
+class Promise:
+    """Something that can be awaited and is no coroutine."""
+
+    def __init__(self, future: asyncio.Future[int]) -> None:
+        self.future = future
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self.future.__await__()
+
+
+async def test_what_never_suspends_is_done_at_once() -> None:
+    """Without a timer."""
+
+    async def at_once() -> int:
+        return 7
+
+    assert await within(0.0, at_once()) == 7
+
+
+async def test_anything_that_can_be_awaited_will_do() -> None:
+    """A future of somebody else's, with a limit and without."""
+    loop = asyncio.get_running_loop()
+    for limit in (5.0, None):
+        future: asyncio.Future[int] = loop.create_future()
+        loop.call_soon(future.set_result, 7)
+        assert await within(limit, Promise(future)) == 7
+
+
+async def test_the_limit_is_told_from_the_coroutines_own_timeout() -> None:
+    """Only the one is an overrun."""
+
+    async def gives_up() -> None:
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await within(5.0, gives_up())
+    with pytest.raises(LimitExceededError):
+        await within(0.01, asyncio.sleep(60))
+
+
+async def test_a_coroutine_that_ignores_its_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller has its answer after a moment, whether it sleeps, spins or waits for what never comes."""
+    monkeypatch.setattr(driving, "CLEANUP_SECONDS", 0.05)
+
+    async def waits() -> None:
+        while True:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                continue
+
+    async def spins() -> None:
+        while True:
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                continue
+
+    for stubborn in (waits, spins):
+        with pytest.raises(LimitExceededError):
+            await within(0.01, stubborn())
+
+
+async def test_a_coroutine_may_clean_up_in_time() -> None:
+    """What it waits for while it ends is waited for."""
+    cleaned: list[str] = []
+
+    async def tidy() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.append("up")
+
+    with pytest.raises(LimitExceededError):
+        await within(0.01, tidy())
+    assert cleaned == ["up"]
+
+
+async def test_a_second_cancellation_while_it_cleans_up_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits twice as impatiently waits no longer than that."""
+    monkeypatch.setattr(driving, "CLEANUP_SECONDS", 5.0)
+    cleaning = asyncio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaning.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(within(None, slow_to_end()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await cleaning.wait()
+    task.cancel()
+    async with asyncio.timeout(2):
+        await asyncio.wait({task})
+    assert task.cancelled()
