@@ -52,6 +52,7 @@ def configure(*, style: Literal["console", "json"] = "console", level: str = "IN
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _without_nulls,
                 renderer,
             ],
             foreign_pre_chain=[
@@ -64,6 +65,12 @@ def configure(*, style: Literal["console", "json"] = "console", level: str = "IN
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _without_nulls(logger: WrappedLogger, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave out what has no value: `reason=None` tells nobody anything."""
+    del logger, name
+    return {key: value for key, value in event.items() if value is not None}
 
 
 @contextmanager

@@ -51,6 +51,8 @@ class Column(NamedTuple):
     whole: bool = False
     """Whether it is never cut: an id has to be copied."""
     number: bool = False
+    spare: bool = False
+    """Whether it is left out where even cut columns do not fit the terminal."""
     show: Callable[[object], object] | None = None
     """What is shown of the value."""
 
@@ -69,8 +71,10 @@ def table(columns: Sequence[Column], cells: Sequence[Sequence[object]]) -> str:
         columns: The columns.
         cells: The values, row by row; null is shown as a dash.
     """
-    titles = tuple(column.title.upper() for column in columns)
     shown = [tuple(_shown(value) for value in row) for row in cells]
+    kept = _kept(columns, shown, width())
+    columns, shown = [columns[index] for index in kept], [tuple(row[index] for index in kept) for row in shown]
+    titles = _titles(columns)
     widths = _fitted(columns, [titles, *shown], width())
     drawn = _plain_table(header=True)
     for column, title, size in zip(columns, titles, widths, strict=True):
@@ -116,6 +120,26 @@ def _plain_table(*, header: bool) -> Table:
     from rich.table import Table
 
     return Table(box=None, show_header=header, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
+
+
+def _titles(columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(column.title.upper() for column in columns)
+
+
+def _kept(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return which columns are shown: spare ones go, the last one first, until the others fit when they are cut."""
+    from rich.cells import cell_len
+
+    shown = [_titles(columns), *rows]
+    widths = [max(cell_len(row[index]) for row in shown) for index in range(len(columns))]
+    least = [size if column.whole else min(size, _LEAST) for column, size in zip(columns, widths, strict=True)]
+    kept = list(range(len(columns)))
+    while sum(least[index] + _GAP for index in kept) > room:
+        spare = [index for index in kept if columns[index].spare]
+        if not spare:
+            break
+        kept.remove(spare[-1])
+    return kept
 
 
 def _fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int) -> list[int]:

@@ -37,15 +37,15 @@ PLUGIN_COLUMNS = (
     Column("id", "id", whole=True),
     Column("kind", "kind"),
     Column("state", "state"),
-    Column("version", "version"),
-    Column("source", "origin.source"),
-    Column("gen", "generation", number=True),
+    Column("version", "version", spare=True),
+    Column("source", "origin.source", spare=True),
+    Column("gen", "generation", number=True, spare=True),
     Column("health", "health.status"),
     Column("enabled", "enabled"),
     Column("priority", "priority", number=True),
-    Column("calls", "stats.calls", number=True),
-    Column("errors", "stats.errors", number=True),
-    Column("p99 ms", "stats.p99_ms", number=True),
+    Column("calls", "stats.calls", number=True, spare=True),
+    Column("errors", "stats.errors", number=True, spare=True),
+    Column("p99 ms", "stats.p99_ms", number=True, spare=True),
     Column("reason", "reason"),
 )
 
@@ -72,8 +72,8 @@ EXECUTION_COLUMNS = (
     Column("task", "task_id"),
     Column("status", "status"),
     Column("valid", "valid"),
-    Column("sampled", "sampling.sampled"),
-    Column("latency ms", "latency_ms", number=True),
+    Column("sampled", "sampling.sampled", spare=True),
+    Column("latency ms", "latency_ms", number=True, spare=True),
     Column("started", "started_at", show=moment),
 )
 

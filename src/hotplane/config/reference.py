@@ -138,7 +138,7 @@ def _type_name(annotation: object) -> str:
     if annotation is Any:
         return "JSON"
     if origin is Literal:
-        return " or ".join(f"`{choice}`" for choice in arguments)
+        return " or ".join(f"`{str(choice).lower() if isinstance(choice, bool) else choice}`" for choice in arguments)
     if origin in {Union, UnionType}:
         return " or ".join(_type_name(part) for part in arguments if part is not NoneType)
     if origin in {tuple, list}:

@@ -43,6 +43,19 @@ def test_a_terminal_too_narrow_gets_longer_lines(monkeypatch: pytest.MonkeyPatch
     assert "a-very-long-identifier" in drawn()[1]
 
 
+def test_spare_columns_go_before_lines_grow_longer(monkeypatch: pytest.MonkeyPatch):
+    """The last one first, and none where cutting is enough."""
+    columns = (*COLUMNS, Column("version", "version", spare=True), Column("mean ms", "mean", spare=True))
+    row = (ROW["id"], "because " * 20, 7, "1.0", 0.5)
+    shown: dict[int, list[str]] = {}
+    for columns_wide in (62, 54, 40):
+        monkeypatch.setenv("COLUMNS", str(columns_wide))
+        header, *rows = table(columns, [row]).splitlines()
+        shown[columns_wide] = header.split()[3:]
+        assert columns_wide == 40 or max(map(len, rows)) <= columns_wide
+    assert shown == {62: ["VERSION", "MEAN", "MS"], 54: ["VERSION"], 40: []}
+
+
 def test_nothing_is_cut_in_a_pipe(monkeypatch: pytest.MonkeyPatch):
     """Without a terminal and COLUMNS there is room for everything."""
     monkeypatch.delenv("COLUMNS", raising=False)
