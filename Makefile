@@ -43,6 +43,7 @@ bench: $(READY)  ## Measure against the peers, in one run, and write docs/refere
 
 growth: $(READY)  ## Measure how cost grows with work and plugins, and write the figures of docs/explanation/cost.md
 	@$(BIN)/python -m benchmarks.growth --write
+	@$(BIN)/python -m benchmarks.stages --write
 
 soak: $(READY)  ## Mixed load while everything breaks, then the accounts (MINUTES=2; KILL_HOST=1 also kills the host)
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),2) $(if $(KILL_HOST),--kill-host)

@@ -15,10 +15,9 @@ from benchmarks.board import figure
 from benchmarks.growth_work import CASES, Case, Figure
 from benchmarks.report import machine
 
-__all__ = ["FOLDER", "knee", "limit_of", "print_figures", "write"]
+__all__ = ["FOLDER", "fill", "knee", "limit_of", "print_figures", "write"]
 
 FOLDER = Path(__file__).parents[1] / "docs" / "explanation"
-_BEGIN, _END = "<!-- figures: written by `make growth` -->", "<!-- end of the figures -->"
 _HEADINGS = (
     "path",
     "times",
@@ -78,14 +77,26 @@ def print_figures(figures: Iterable[Figure]) -> None:
 def write(figures: Sequence[Figure], folder: Path = FOLDER) -> tuple[Path, ...]:
     """Write everything into a folder, whose ``cost.md`` has a place for the figures, and return the paths."""
     page, data = folder / "cost.md", folder / "growth.json"
-    text = page.read_text("utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n\n{_page(figures)}\n{_END}{after}", "utf-8")
+    fill(page, "figures", _page(figures))
     plain = {"measured_at": datetime.now(UTC), "machine": machine(), "figures": [_plain(each) for each in figures]}
     data.write_bytes(msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n")
     charts = [_chart(case, figures, folder / f"growth-{case}.svg") for case in CASES if _of(figures, case, "work")]
     return page, data, *charts
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put text into the place of a page that has this name; what was there goes, everything else stays.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    begin, end = f"<!-- {name}: written by `make growth` -->", f"<!-- end of the {name} -->"
+    whole = page.read_text("utf-8")
+    before, _, rest = whole.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page} has no place for the {name}")
+    page.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}", "utf-8")
 
 
 def _page(figures: Sequence[Figure]) -> str:

@@ -1,8 +1,8 @@
 """Where the microseconds of an execution, a batch's item and a delivery go: py-spy over one measurement of `growth`.
 
-Run ``python -m benchmarks.stages [CASE …] [--units N] [--functions]``. A sample belongs to the innermost frame that is
-Hotplane's own, and so does what that frame called in libraries. The event loop's thread and the storage's are listed
-apart: they work at the same time. Threads that wait for work are left out.
+Run ``python -m benchmarks.stages [CASE …] [--units N] [--functions] [--write]``. A sample belongs to the innermost
+frame that is Hotplane's own, and so does what that frame called in libraries. The event loop's thread and the storage's
+are listed apart: they work at the same time. Threads that wait for work are left out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.growth_page import FOLDER, fill
 from benchmarks.growth_work import CASES, Case, Job
 
 _ROOT = Path(__file__).parents[1]
@@ -103,7 +104,7 @@ def _stage(frames: Sequence[tuple[str, str]]) -> str:
     file = frames[-1][1]
     if file.startswith(_RUNNERS):
         return "route, breaker, runner"
-    return next((stage for stage, places in _STAGES if file.startswith(places)), f"else: {file}")
+    return next((stage for stage, places in _STAGES if file.startswith(places)), "everything else")
 
 
 def _writing(frames: Sequence[tuple[str, str]], stack: str) -> str:
@@ -129,14 +130,45 @@ def print_profile(profile: Profile, *, functions: bool) -> None:
         Console(width=110).print(table)
 
 
+def write(profiles: Sequence[Profile]) -> None:
+    """Put the stages into ``docs/explanation/cost.md``, and into ``stages.json`` beside it."""
+    fill(FOLDER / "cost.md", "stages", "\n\n".join(_tables(profiles)))
+    plain = {
+        each.case: {name: _plain(each, counts) for name, counts in (("loop", each.loop), ("storage", each.writer))}
+        for each in profiles
+    }
+    (FOLDER / "stages.json").write_text(json.dumps(plain, indent=1) + "\n", "utf-8")
+
+
+def _plain(profile: Profile, counts: Counter[str]) -> dict[str, float]:
+    return {name: round(samples * profile.sample, 1) for name, samples in counts.most_common()}
+
+
+def _tables(profiles: Sequence[Profile]) -> Iterable[str]:
+    for title, of in (("event loop", "loop"), ("storage's thread", "writer")):
+        counts: list[Counter[str]] = [getattr(each, of) for each in profiles]
+        stages = sum(counts, Counter[str]()).most_common()
+        head = f"| µs a unit, {title} | {' | '.join(each.case for each in profiles)} |"
+        lines = [head, "|---|" + "--:|" * len(profiles)]
+        for stage, _ in stages:
+            cells = (f"{found[stage] * each.sample:.1f}" for each, found in zip(profiles, counts, strict=True))
+            lines.append(f"| {stage} | {' | '.join(cells)} |")
+        totals = (f"{found.total() * each.sample:.1f}" for each, found in zip(profiles, counts, strict=True))
+        yield "\n".join([*lines, f"| all of it | {' | '.join(totals)} |"])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--units", type=int, default=20_000, help="executions, items or events [20000]")
     parser.add_argument("--functions", action="store_true", help="also list the dearest functions")
+    parser.add_argument("--write", action="store_true", help="write the stages into docs/explanation/cost.md, and JSON")
     options = parser.parse_args()
-    for case in options.cases or CASES:
-        print_profile(profiled(case, options.units), functions=options.functions)
+    profiles = [profiled(case, options.units) for case in options.cases or CASES]
+    for each in profiles:
+        print_profile(each, functions=options.functions)
+    if options.write:
+        write(profiles)
     return 0
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
+import socket
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +15,13 @@ from typing import Any, Self
 from tests.integration.events.scene import BREAKER, SECRET, ReceiverProcess
 from tests.integration.faults.processes import COMMAND, MODULE, Worker, start_worker, write_program
 
-__all__ = ["CHANGING", "HANDLER", "WITNESS", "Host", "Scene", "changing"]
+__all__ = ["CHANGING", "HANDLER", "WITNESS", "Host", "Scene", "changing", "quiet_port"]
 
 READY_WITHIN = 60.0
 STOP_WITHIN = 30.0
 ROUTE = ("valkyrie", "http", "local")
+_QUIET_PORTS = range(20_000, 32_000)
+"""Below those that systems give to outgoing connections (Linux: from 32768, others from 49152)."""
 HANDLER = "hook"
 WITNESS = "witness"
 """The plugin that tells how many asyncio tasks its host has."""
@@ -73,6 +77,18 @@ def changing(number: int) -> str:
     return _CHANGING.format(number=number)
 
 
+def quiet_port() -> int:
+    """Return a free port that the system gives to no outgoing connection.
+
+    Such a connection could take the port of a server that is away for a moment.
+    """
+    for port in random.Random().sample(_QUIET_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):  # somebody has it
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
 class Host:
     """``hotplane serve`` in a process of its own; started again, it is where it was before.
 
@@ -83,7 +99,7 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.url = ""
         self._folder = folder
-        self._port = "0"
+        self._port = str(quiet_port())
         self._process: Process | None = None
 
     @property
@@ -110,11 +126,11 @@ class Host:
         line = b""
         with suppress(TimeoutError):  # an empty line says it, too
             line = await asyncio.wait_for(self._process.stdout.readline(), READY_WITHIN)
-        found = re.search(r"ready at (http://\S+:(\d+))", line.decode())
+        found = re.search(r"ready at (http://\S+)", line.decode())
         if found is None:
             await self.kill()
             raise RuntimeError(f"the host did not come up: {log.read_text('utf-8')[-2000:]}")
-        self.url, self._port = found[1], found[2]
+        self.url = found[1]
 
     async def kill(self) -> None:
         """End it as a power cut does."""
@@ -159,6 +175,9 @@ class Scene:
         (self.plugins / f"{CHANGING}.py").write_text(changing(0), "utf-8")
         try:
             self.receiver = await asyncio.to_thread(ReceiverProcess, self.folder)
+            self.receiver.stop()
+            self.receiver.port = quiet_port()
+            await asyncio.to_thread(self.receiver.start)
             for runner in ROUTE[:2]:
                 await self.start_worker(runner)
             (self.folder / "hotplane.json").write_text(json.dumps(self._config(), indent=1), "utf-8")
@@ -185,8 +204,9 @@ class Scene:
     async def start_worker(self, runner: str) -> None:
         """Start the worker of a runner, where it was before if it was."""
         before = self.workers.get(runner)
-        listen = before.endpoint if before else "tcp://127.0.0.1:0"
-        door = ("--http", f"127.0.0.1:{before.http_port}") if before else ()
+        port, http = (before.port, before.http_port) if before else (quiet_port(), quiet_port())
+        door = ("--http", f"127.0.0.1:{http}")  # the last one counts
+        listen = f"tcp://127.0.0.1:{port}"
         self.workers[runner] = await asyncio.to_thread(start_worker, self.folder, *door, listen=listen)
 
     def _config(self) -> dict[str, Any]:
