@@ -40,7 +40,6 @@ _PLUGIN = (
     "resetPlugin", "removePlugin",
 )  # fmt: skip
 _WEBHOOK = ("getWebhook", "changeWebhook", "testWebhook", "listWebhookDeliveries", "removeWebhook")
-_DELIVERY = ("getDelivery", "retryDelivery")
 _FOLLOWED = ("getOperation",)
 """What operations that take time answer with 202."""
 
@@ -49,26 +48,14 @@ def _of(parameter: str, field: str, targets: Sequence[str], status: str = "200")
     return _Link(status, {parameter: f"$response.body#/{field}"}, targets)
 
 
-def _delivered(field: str, targets: Sequence[str]) -> _Link:
-    parameters = {"handler": f"$response.body#/{field}handler", "event": f"$response.body#/{field}sequence"}
-    return _Link("200", parameters, targets)
-
-
 _LATER = _of("operation_id", "id", _FOLLOWED, "202")
 _LINKS: Mapping[str, Sequence[_Link]] = {
     "createTask": (_of("task_id", "id", _TASK, "201"),),
     "updateTask": (_of("task_id", "id", ("getTask", "executeTask", "resetTask")),),
-    "listTasks": (_of("task_id", "items/0/id", _TASK),),
     "executeTask": (_of("execution_id", "id", ("getExecution",)),),
-    "listExecutions": (_of("execution_id", "items/0/id", ("getExecution",)),),
     "executeBatch": (_of("batch_id", "batch/id", _BATCH), _of("batch_id", "id", _BATCH, "202")),
-    "listBatches": (_of("batch_id", "items/0/id", _BATCH),),
     "publishEvents": (_of("after", "items/0/sequence", ("listEvents",), "201"),),
     "makeWebhook": (_of("name", "name", _WEBHOOK, "201"),),
-    "listWebhooks": (_of("name", "items/0/name", _WEBHOOK),),
-    "listDeliveries": (_delivered("items/0/", _DELIVERY),),
-    "listWebhookDeliveries": (_delivered("items/0/", _DELIVERY),),
-    "listPlugins": (_of("plugin_id", "items/0/id", _PLUGIN),),
     "loadPlugin": (_of("plugin_id", "id", _PLUGIN), _LATER),
     **dict.fromkeys(
         ("reloadChanged", "removePlugin", "startPlugin", "stopPlugin", "restartPlugin", "reloadPlugin"), (_LATER,)
