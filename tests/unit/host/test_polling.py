@@ -37,3 +37,14 @@ def test_an_edit_that_leaves_size_and_time_as_they_were(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     """It has no files."""
     assert look([tmp_path / "nowhere"]) == {}
+
+
+def test_a_file_that_rests_is_known_by_its_times(tmp_path: Path) -> None:
+    """Only what changed lately is read; a file that went while we looked is not there."""
+    path = tmp_path / "plugin.py"
+    path.write_text("x = 1")
+    os.utime(path, (1, 1))
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere")
+    found = look([tmp_path])
+    assert set(found) == {path}
+    assert len(found[path]) == 3
