@@ -65,7 +65,7 @@ from hotplane.records import PluginMetadata, ValidationResult
 BALLAST = list(range({{number}}, {{number}} + 5_000))  # a generation that is not let go of shows in the memory
 
 class Changing(Validator):
-    metadata = PluginMetadata(name="{CHANGING}", version="{{number}}")
+    metadata = PluginMetadata(name="{CHANGING}", version="{{version}}", description="{{number}}")
 
     def validate(self, execution, context):
         return ValidationResult(valid=True, metadata={{{{"version": {{number}}}}}})
@@ -73,8 +73,11 @@ class Changing(Validator):
 
 
 def changing(number: int) -> str:
-    """Return one version of the plugin that is edited."""
-    return _CHANGING.format(number=number)
+    """Return one edit of the plugin, with its number as description.
+
+    Versions come back: the numbers that a host keeps of each version for an hour would look like growth.
+    """
+    return _CHANGING.format(number=number, version=number % 10)
 
 
 def quiet_port() -> int:
