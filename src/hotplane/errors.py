@@ -8,7 +8,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── UnknownTask, UnknownPlugin, UnknownWebhook, UnknownExecution, UnknownDelivery, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
-    │   ├── NoFallback, DeliveryUnderWay, BatchEnded, BatchNotEnded
+    │   ├── NoFallback, DeliveryUnderWay, BatchElsewhere, BatchEnded, BatchNotEnded
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
@@ -35,6 +35,7 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 __all__ = [
+    "BatchElsewhere",
     "BatchEnded",
     "BatchNotEnded",
     "BatchTooLarge",
@@ -291,6 +292,17 @@ class NoFallback(Conflict):
     def __init__(self, runner: str, reason: str) -> None:
         self.runner = runner
         self.reason = reason
+        super().__init__()
+
+
+class BatchElsewhere(Conflict):
+    """The batch {batch_id!r} runs on another host ({holder}). Ask that one; its state and its results can be read here, too."""
+
+    code = "batch-elsewhere"
+
+    def __init__(self, batch_id: str, holder: str) -> None:
+        self.batch_id = batch_id
+        self.holder = holder
         super().__init__()
 
 

@@ -1,5 +1,6 @@
 """One durable log of executions and events, on SQLite or PostgreSQL, and what the API changed."""
 
+from hotplane.storage.batch_leases import BatchLease, BatchLeases
 from hotplane.storage.claiming import Claim
 from hotplane.storage.commits import Commits, Committed
 from hotplane.storage.deliveries import StoredDeliveries
@@ -22,12 +23,14 @@ from hotplane.storage.ledger_queries import BatchFilter, BatchTotals, StoredBatc
 from hotplane.storage.settings import StorageSettings
 from hotplane.storage.store import Store
 from hotplane.storage.writer import StorageStats
-from hotplane.storage.writes import Addressee, Place
+from hotplane.storage.writes import Addressee, Place, Tenure
 
 __all__ = [
     "Addressee",
     "Backlog",
     "BatchFilter",
+    "BatchLease",
+    "BatchLeases",
     "BatchTotals",
     "Claim",
     "Claimed",
@@ -57,4 +60,5 @@ __all__ = [
     "StoredKeyValue",
     "StoredKeys",
     "StoredResult",
+    "Tenure",
 ]

@@ -1,18 +1,19 @@
-"""Stores groups of writes, one commit each, and finds the guilty when a group fails. Imports `database` and `writes`.
+"""Stores groups of writes, one commit each, and finds the guilty when a group fails.
 
-It belongs to one thread and knows nothing of loops, queues or threads.
+Imports `database`, `writes` and `errors`. It belongs to one thread and knows nothing of loops, queues or threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import cast
 
 from sqlalchemy import Connection, Table
 
+from hotplane.errors import Conflict, HotplaneError
 from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
 from hotplane.storage.tables import batch_results, deliveries, events, executions
@@ -95,6 +96,10 @@ class Committer:
             self._apply(connection, writes)
             self._committing = True
             connection.commit()
+        except Conflict as conflict:  # a write's own work found that it must not be stored
+            fault = Fault(Scope.WRITE, _again(conflict))
+            self._abandon(fault)
+            return fault
         except Exception as error:
             fault = self._database.fault(error)
             self._abandon(fault)
@@ -190,6 +195,11 @@ class _Sheet:
         for each in addressees:
             # Due at once, whatever the clock says later.
             cells += (each.handler, self._next, "pending", 0, 0, each.order_key, None, self._now, None)
+
+
+def _again(conflict: Conflict) -> Callable[[], HotplaneError]:
+    """Return what gives the exception out; only the one write that is guilty gets it in the end."""
+    return lambda: conflict.with_traceback(None)
 
 
 @cache

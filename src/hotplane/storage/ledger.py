@@ -1,6 +1,6 @@
 """The ledger of batches: items that wait, items that were started, and what came of them.
 
-Imports the other files of this room, `records` and `values`. It knows rows and their order; what the bodies of
+Imports the other files of this room, `records` and `errors`. It knows rows and their order; what the bodies of
 batches, items and results hold is the business of those who write them.
 """
 
@@ -13,8 +13,10 @@ from functools import partial
 from msgspec import Struct
 from sqlalchemy import Executable, Table, Update, delete, update
 
+from hotplane.errors import BatchElsewhere
 from hotplane.records import Event
 from hotplane.storage import ledger_queries as queries
+from hotplane.storage.batch_leases import BatchLeases, fence
 from hotplane.storage.filters import Page, check_limit, decode_cursor
 from hotplane.storage.ledger_queries import DELETED, BatchFilter, BatchTotals, StoredBatch, StoredItem, StoredResult
 from hotplane.storage.readers import Readers
@@ -37,40 +39,76 @@ class NewResult(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+def _ignore(number: int) -> None:
+    """Leave it: who writes for nobody loses nothing."""
+
+
 class Ledger:
     """The batches of a store; writes and reads as `Store` does, with the same errors.
+
+    One that writes for a holder, made by `held_by`, raises `BatchElsewhere` where a batch is not the holder's any more,
+    and stores nothing then.
 
     Args:
         writer: Where to write.
         readers: Where to read.
         write_of: Makes the write of events, with their deliveries.
+        placeholder: How the driver marks a parameter.
+        holder: For whom it writes; None for anybody.
+        lost: Told the number of a batch that turned out not to be the holder's.
     """
 
-    def __init__(self, writer: Writer, readers: Readers, write_of: Callable[[Sequence[Event]], Write]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        write_of: Callable[[Sequence[Event]], Write],
+        placeholder: str,
+        *,
+        holder: str | None = None,
+        lost: Callable[[int], None] = _ignore,
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._write_of = write_of
+        self._placeholder = placeholder
+        self._holder = holder
+        self._lost = lost
+        self.leases = BatchLeases(writer, readers)
+        """Who runs what."""
+
+    def held_by(self, holder: str, lost: Callable[[int], None]) -> Ledger:
+        """Return the ledger of a host; see `holder` and `lost` above."""
+        return Ledger(self._writer, self._readers, self._write_of, self._placeholder, holder=holder, lost=lost)
 
     # --- batches -----------------------------------------------------------------------------------------
 
-    async def create(self, id: str, task_id: str, state: str, body: bytes) -> int:
-        """Store a new batch and return its number.
+    async def create(self, id: str, task_id: str, state: str, body: bytes, *, lease_until: int | None = None) -> int:
+        """Store a new batch, the holder's, and return its number.
+
+        Args:
+            id: Its id.
+            task_id: Its task.
+            state: Where it is.
+            body: What else there is to say.
+            lease_until: Until when it is the holder's, in microseconds since 1970.
 
         Raises:
             StorageError: There is a batch with this id.
         """
-        return await self._write(numbered=((batches, (id, task_id, state, None, body)),))
+        row = (id, task_id, state, None, self._holder, lease_until, body)
+        return await self._writer.write(Write(numbered=((batches, row),), patient=True))
 
     async def put(self, number: int, state: str, body: bytes) -> None:
         """Replace what is stored of a batch; one that has ended stays as it is."""
-        await self._execute(_change(number, state=state, body=body).where(batches.c.finished_at.is_(None)))
+        change = _change(number, state=state, body=body).where(batches.c.finished_at.is_(None))
+        await self._write(number, statements=(change,))
 
     async def finish(self, number: int, state: str, body: bytes, finished_at: datetime, event: Event) -> None:
         """Store how a batch ended, and its event, in one commit."""
         write = self._write_of((event,))
-        write.patient = True
         write.statements = (_change(number, state=state, body=body, finished_at=microseconds(finished_at)),)
-        await self._writer.write(write)
+        await self._guard(number, write)
 
     async def find(self, id: str) -> StoredBatch | None:
         """Return a batch by its id."""
@@ -84,10 +122,6 @@ class Ledger:
         return await self._readers.run(
             partial(queries.list_batches, wanted=filter, limit=check_limit(limit), before=before)
         )
-
-    async def unfinished(self) -> tuple[StoredBatch, ...]:
-        """Return the batches that have not ended, oldest first."""
-        return await self._readers.run(queries.unfinished)
 
     async def expired(self, before: datetime) -> tuple[int, ...]:
         """Return the numbers of some batches that ended before an instant, or whose deletion was cut short."""
@@ -117,7 +151,7 @@ class Ledger:
     async def append(self, number: int, items: Sequence[StoredItem], results: Sequence[NewResult] = ()) -> int:
         """Store items, and the results that some of them have already, in one commit; return the newest sequence."""
         rows: list[Row] = [(number, item.position, item.body) for item in items]
-        return await self._write(rows=((batch_items, rows),), results=_rows(number, results))
+        return await self._write(number, rows=((batch_items, rows),), results=_rows(number, results))
 
     async def items(self, number: int, *, after: int, limit: int, max_bytes: int) -> tuple[StoredItem, ...]:
         """Return items without a result, in order of position, above the position `after`.
@@ -138,18 +172,19 @@ class Ledger:
     async def start(self, number: int, positions: Sequence[int]) -> None:
         """Store that items are about to run, so that nobody runs them a second time."""
         rows: Sequence[Row] = [(number, position) for position in positions]
-        await self._write(rows=((batch_starts, rows),))
+        await self._write(number, rows=((batch_starts, rows),))
 
     async def unstart(self, number: int, positions: Sequence[int]) -> None:
         """Take back `start` for items that did not run after all."""
         columns = batch_starts.c
-        await self._execute(delete(batch_starts).where(columns.batch == number, columns.position.in_(positions)))
+        ours = (columns.batch == number, columns.position.in_(positions))
+        await self._write(number, statements=(delete(batch_starts).where(*ours),))
 
     # --- results -----------------------------------------------------------------------------------------
 
     async def add_results(self, number: int, results: Sequence[NewResult]) -> None:
         """Store the results of items that have no record."""
-        await self._write(results=_rows(number, results))
+        await self._write(number, results=_rows(number, results))
 
     async def results(self, number: int, *, after: int, limit: int) -> tuple[StoredResult, ...]:
         """Return results with what their records say, oldest first, above the sequence `after`; raises Invalid."""
@@ -164,24 +199,38 @@ class Ledger:
         """Return whether an item has its result."""
         return await self._readers.run(partial(queries.has_position, number=number, position=position))
 
-    async def totals(self, number: int) -> BatchTotals:
-        """Count a batch's items and results."""
-        return await self._readers.run(partial(queries.totals, number=number))
+    async def newest_result(self, number: int) -> int:
+        """Return the sequence of a batch's newest result; 0 before the first."""
+        return await self._readers.run(partial(queries.newest_result, number=number))
+
+    async def totals(self, number: int, *, sized: bool = True) -> BatchTotals:
+        """Count a batch's items and results; `open_bytes`, which takes longest, only where it is `sized`."""
+        return await self._readers.run(partial(queries.totals, number=number, sized=sized))
 
     async def _write(
         self,
+        number: int,
         *,
         statements: Sequence[Executable] = (),
         results: Sequence[Row] = (),
         rows: Sequence[tuple[Table, Sequence[Row]]] = (),
-        numbered: Sequence[tuple[Table, Row]] = (),
     ) -> int:
-        # Everything of batches is patient, so that it is stored in the order in which it was queued.
-        write = Write(statements=statements, results=results, rows=rows, numbered=numbered, patient=True)
-        return await self._writer.write(write)
+        return await self._guard(number, Write(statements=statements, results=results, rows=rows))
+
+    async def _guard(self, number: int, write: Write) -> int:
+        """Write for the holder: in the same transaction the batch is seen to be its own."""
+        write.patient = True
+        if self._holder is not None:
+            write.work = partial(fence, number=number, holder=self._holder, placeholder=self._placeholder)
+        try:
+            return await self._writer.write(write)
+        except BatchElsewhere:
+            self._lost(number)
+            raise
 
     async def _execute(self, *statements: Executable) -> None:
-        await self._write(statements=statements)
+        # Everything of batches is patient, so that it is stored in the order in which it was queued.
+        await self._writer.write(Write(statements=statements, patient=True))
 
 
 def _change(number: int, **values: str | bytes | int) -> Update:

@@ -26,6 +26,7 @@ __all__ = [
     "has_position",
     "has_result",
     "list_batches",
+    "newest_result",
     "oldest_items",
     "oldest_results",
     "open_items",
@@ -33,7 +34,6 @@ __all__ = [
     "spent",
     "started_items",
     "totals",
-    "unfinished",
 ]
 
 DELETED = "deleted"
@@ -58,6 +58,9 @@ class StoredBatch(Struct, frozen=True, kw_only=True):
     task_id: str
     state: str
     body: bytes
+    holder: str | None = None
+    """Who runs it, or did so last."""
+    ended: bool = False
 
 
 class StoredItem(Struct, frozen=True, kw_only=True):
@@ -111,12 +114,6 @@ def list_batches(connection: Connection, wanted: BatchFilter, limit: int, before
     rows = connection.execute(query).all()
     more = len(rows) > limit
     return Page(tuple(map(_batch, rows[:limit])), encode_cursor(rows[limit - 1].number) if more else None)
-
-
-def unfinished(connection: Connection) -> tuple[StoredBatch, ...]:
-    """Return every batch that has not ended, oldest first."""
-    query = _batches().where(batches.c.finished_at.is_(None)).order_by(batches.c.number)
-    return tuple(map(_batch, connection.execute(query)))
 
 
 def expired(connection: Connection, before: int) -> tuple[int, ...]:
@@ -201,13 +198,20 @@ def has_position(connection: Connection, number: int, position: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def totals(connection: Connection, number: int) -> BatchTotals:
-    """Count items and results of a batch."""
+def newest_result(connection: Connection, number: int) -> int:
+    """Return the sequence of a batch's newest result; 0 where there is none."""
+    columns = batch_results.c
+    return connection.scalar(select(func.max(columns.sequence)).where(columns.batch == number)) or 0
+
+
+def totals(connection: Connection, number: int, *, sized: bool = True) -> BatchTotals:
+    """Count items and results of a batch; the size of what is open takes longest, and is 0 where it is not `sized`."""
     items, columns = batch_items.c, batch_results.c
     count, last = connection.execute(
         select(func.count(), func.coalesce(func.max(items.position), 0)).where(items.batch == number)
     ).one()
     size = select(func.coalesce(func.sum(func.length(items.body)), 0)).where(items.batch == number, _open())
+    open_bytes = int(connection.execute(size).scalar_one()) if sized else 0
     grouped = connection.execute(
         select(
             columns.status,
@@ -223,7 +227,7 @@ def totals(connection: Connection, number: int) -> BatchTotals:
     return BatchTotals(
         items=count,
         last_position=last,
-        open_bytes=int(connection.execute(size).scalar_one()),
+        open_bytes=open_bytes,
         by_status={row[0]: row[1] for row in grouped},
         sampled=sum(int(row[2]) for row in grouped),
         valid=sum(int(row[3]) for row in grouped),
@@ -238,10 +242,20 @@ def _open() -> ColumnElement[bool]:
     return not_(exists().where(same))
 
 
-def _batches() -> Select[int, str, str, str, bytes]:
+def _batches() -> Select[int, str, str, str, bytes, str | None, int | None]:
     columns = batches.c
-    return select(columns.number, columns.id, columns.task_id, columns.state, columns.body)
+    return select(
+        columns.number, columns.id, columns.task_id, columns.state, columns.body, columns.holder, columns.finished_at
+    )
 
 
-def _batch(row: Row[int, str, str, str, bytes]) -> StoredBatch:
-    return StoredBatch(number=row.number, id=row.id, task_id=row.task_id, state=row.state, body=row.body)
+def _batch(row: Row[int, str, str, str, bytes, str | None, int | None]) -> StoredBatch:
+    return StoredBatch(
+        number=row.number,
+        id=row.id,
+        task_id=row.task_id,
+        state=row.state,
+        body=row.body,
+        holder=row.holder,
+        ended=row.finished_at is not None,
+    )

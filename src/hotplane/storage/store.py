@@ -265,7 +265,8 @@ class Store:
     @property
     def ledger(self) -> Ledger:
         """The batches and streams."""
-        return Ledger(self._writer, self._readers, lambda events: self._write(None, events, None))
+        write_of = partial(self._write, None, place=None)
+        return Ledger(self._writer, self._readers, write_of, self._database.placeholder)
 
     def key_value(self, plugin_id: str) -> StoredKeyValue:
         """Return a plugin's own storage."""
@@ -285,6 +286,6 @@ class Store:
         write.statements = statements
         if self.addressees is not None:
             write.addressees = [self.addressees(event) for event in events]
-        if place is not None and execution is not None:
+        if place is not None and execution is not None and not place.tenure.over:
             write.results, write.patient = (result_row(place, execution),), True
         return write

@@ -126,11 +126,20 @@ batches = Table(
     Column("task_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("finished_at", BigInteger),
+    Column("holder", Text),
+    Column("lease_until", BigInteger),
     Column("body", LargeBinary, nullable=False),
+    Index(
+        "hotplane_batches_open",
+        "number",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
 )
 """`number` is a sequence of the log; rows of items, starts and results refer to it.
 
-A batch that has `finished_at` never changes."""
+A batch that has `finished_at` never changes. Until then `holder` runs it, whose lease ends at `lease_until`; where it
+is null, the last one gave it back."""
 
 batch_items = Table(
     "hotplane_batch_items",

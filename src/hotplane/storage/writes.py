@@ -16,7 +16,7 @@ from hotplane.errors import HotplaneError
 from hotplane.records import Event, Execution
 from hotplane.storage.tables import microseconds
 
-__all__ = ["Addressee", "Cell", "Place", "Row", "Waiter", "Write", "event_row", "execution_row", "result_row"]
+__all__ = ["Addressee", "Cell", "Place", "Row", "Tenure", "Waiter", "Write", "event_row", "execution_row", "result_row"]
 
 Cell: TypeAlias = str | int | float | bool | bytes | None
 Row: TypeAlias = tuple[Cell, ...]
@@ -32,6 +32,16 @@ class Addressee(Struct, frozen=True):
     """Deliveries of one handler with the same key go out one after the other."""
 
 
+class Tenure:
+    """Whether a batch is this host's; shared by all its places, so that one step ends it for what runs, too."""
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+        """Another host has it: what this one still ran of it is recorded, but is no result of the batch."""
+
+
 class Place(Struct, frozen=True, kw_only=True):
     """The item of a batch that an execution is of."""
 
@@ -40,6 +50,7 @@ class Place(Struct, frozen=True, kw_only=True):
     position: int
     item_id: str
     correlation_id: str | None = None
+    tenure: Tenure
 
 
 class Waiter:

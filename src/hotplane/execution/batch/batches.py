@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from hotplane.errors import (
+    BatchElsewhere,
     BatchEnded,
     BatchNotEnded,
     Conflict,
@@ -19,9 +21,11 @@ from hotplane.errors import (
     ShuttingDown,
     UnknownBatch,
 )
+from hotplane.execution.batch.elsewhere import POLL_SECONDS, Elsewhere
 from hotplane.execution.batch.filling import Filling
+from hotplane.execution.batch.holding import name_of
 from hotplane.execution.batch.judging import Judging
-from hotplane.execution.batch.live import LiveBatch, status_of
+from hotplane.execution.batch.live import LiveBatch
 from hotplane.execution.batch.options import check_options
 from hotplane.execution.batch.records import (
     BatchOptions,
@@ -34,7 +38,7 @@ from hotplane.execution.batch.records import (
 )
 from hotplane.execution.batch.running import BatchStore, Running
 from hotplane.execution.batch.settings import BatchSettings
-from hotplane.execution.batch.stored import decode_batch, to_result
+from hotplane.execution.batch.stored import to_result
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
 from hotplane.identity import new_id
@@ -68,6 +72,7 @@ class Batches:
         self._judging = judging
         self._ledger = store.ledger
         self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings)
+        self._elsewhere = Elsewhere(self._ledger)
         self._filling = Filling(self._running, settings.max_items)
 
     # --- life --------------------------------------------------------------------------------------------
@@ -129,15 +134,17 @@ class Batches:
             EmptyBatch: No item came; the batch is gone.
         """
         live = self._running.live.get(batch_id)
-        if live is None or live.record.sealed or live.stopping:
-            return await self.get(batch_id)
+        if live is None:
+            return await self._ended(batch_id)
+        if live.record.sealed or live.stopping:
+            return live.status()
         await self._filling.seal(live, truncated=truncated)
         return live.status()
 
     async def get(self, batch_id: str) -> BatchStatus:
         """Return a batch, live or ended, or raise UnknownBatch."""
         live = self._running.live.get(batch_id)
-        return live.status() if live is not None else self._status(await self._find(batch_id))
+        return live.status() if live is not None else await self._status(await self._find(batch_id))
 
     async def list(
         self, *, task_id: str | None = None, state: BatchState | None = None, limit: int = 50, cursor: str | None = None
@@ -145,7 +152,7 @@ class Batches:
         """Return batches and streams, newest first; raises InvalidCursor and Invalid (limit 1 to 1000)."""
         wanted = BatchFilter(task_id=task_id, state=None if state is None else state.value)
         page = await self._ledger.list(wanted, limit=limit, cursor=cursor)
-        return Page(tuple(map(self._status, page.items)), page.next_cursor)
+        return Page(tuple([await self._status(stored) for stored in page.items]), page.next_cursor)
 
     async def pause(self, batch_id: str) -> BatchStatus:
         """Start no more items; those that run finish. More items may still be added.
@@ -174,7 +181,7 @@ class Batches:
         """
         live = self._running.live.get(batch_id)
         if live is None:
-            return await self.get(batch_id)
+            return await self._ended(batch_id)
         live.stop(BatchState.CANCELLED)
         self._running.spool.look()
         await self._running.ending.put(live)
@@ -188,7 +195,10 @@ class Batches:
         live = self._running.live.get(batch_id)
         if live is not None:
             raise BatchNotEnded(batch_id, live.state.value)
-        await self._ledger.delete((await self._find(batch_id)).number)
+        stored = await self._find(batch_id)
+        if not stored.ended:
+            raise BatchNotEnded(batch_id, stored.state)
+        await self._ledger.delete(stored.number)
 
     async def results(self, batch_id: str, *, after: int = 0, limit: int = 1000) -> tuple[ItemResult, ...]:
         """Return results in ledger order, above the sequence `after`; none are skipped, also while it runs.
@@ -215,9 +225,10 @@ class Batches:
         """Return when there is a result above the sequence `seen`, the batch has ended, or `timeout` seconds passed."""
         live = self._running.live.get(batch_id)
         if live is None:
+            await self._elsewhere.change(await self._find(batch_id), seen, timeout)
             return await self.get(batch_id)
         await live.change(seen, timeout)
-        return live.status()
+        return live.status() if not live.tenure.over else await self.get(batch_id)
 
     async def wait(self, batch_id: str, timeout: float | None = None) -> BatchStatus:
         """Return when the batch has ended.
@@ -226,12 +237,12 @@ class Batches:
             TimeoutError: `timeout` seconds passed first.
             ShuttingDown: The host stopped first; the next start goes on with the batch.
         """
-        live = self._running.live.get(batch_id)
-        if live is None:
-            return await self.get(batch_id)
+        if batch_id not in self._running.live and (status := await self.get(batch_id)).ended:
+            return status
         async with asyncio.timeout(timeout):
-            await live.ended()
-        return live.status()
+            while (status := await self._end(batch_id)) is None:  # noqa: ASYNC110 - another process tells nobody
+                await asyncio.sleep(POLL_SECONDS)
+        return status
 
     async def validate_items(self, task_id: str, items: Sequence[Candidate]) -> tuple[ItemVerdict, ...]:
         """Judge outputs with the host's validators; runs no program and stores nothing.
@@ -247,8 +258,28 @@ class Batches:
     async def _unended(self, batch_id: str) -> LiveBatch:
         live = self._running.live.get(batch_id)
         if live is None or live.stopping:
-            raise BatchEnded(batch_id, (await self.get(batch_id)).state.value)
+            raise BatchEnded(batch_id, (await self._ended(batch_id)).state.value)
         return live
+
+    async def _end(self, batch_id: str) -> BatchStatus | None:
+        """Wait for the end of a batch that is this host's; None where it is not, or no longer."""
+        live = self._running.live.get(batch_id)
+        if live is not None:
+            with suppress(BatchElsewhere):
+                await live.ended()
+                return live.status()
+        elif (await self._find(batch_id)).ended:
+            return await self.get(batch_id)
+        if self._running.halted:
+            raise ShuttingDown
+        return None
+
+    async def _ended(self, batch_id: str) -> BatchStatus:
+        """Return a batch that is this host's, or that has ended; raises BatchElsewhere."""
+        stored = None if batch_id in self._running.live else await self._find(batch_id)
+        if stored is not None and not stored.ended:
+            raise BatchElsewhere(batch_id, name_of(stored.holder))
+        return await self.get(batch_id)
 
     async def _number(self, batch_id: str) -> int:
         live = self._running.live.get(batch_id)
@@ -260,6 +291,6 @@ class Batches:
             raise UnknownBatch(batch_id)
         return stored
 
-    def _status(self, stored: StoredBatch) -> BatchStatus:
+    async def _status(self, stored: StoredBatch) -> BatchStatus:
         live = self._running.live.get(stored.id)
-        return live.status() if live is not None else status_of(decode_batch(stored.body), BatchState(stored.state))
+        return live.status() if live is not None else await self._elsewhere.status(stored)

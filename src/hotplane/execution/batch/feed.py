@@ -48,6 +48,7 @@ class Feed:
         ledger: Where the items are.
         number: The batch's number.
         guarded: Returns whether the ledger must know of an item before it runs, so that it never runs twice.
+        held: Returns whether the batch is surely this host's; while it is not, no item is at hand.
         concurrency: Items that run at once; of guarded ones no more than that are started and have no result.
         tell: Told why nothing can be read or started, and None when that is over.
     """
@@ -58,17 +59,20 @@ class Feed:
         number: int,
         *,
         guarded: Callable[[], bool],
+        held: Callable[[], bool],
         concurrency: int,
         tell: Callable[[str | None], None],
     ) -> None:
         self._ledger = ledger
         self._number = number
         self._guarded = guarded
+        self._held = held
         self._concurrency = concurrency
         self._tell = tell
         self._read_to = 0
         self._known_to = 0
         self._sealed = False
+        self._closed = False
         self._fetched: deque[Item] = deque()
         self._starting: list[Item] = []
         self._ready: deque[Item] = deque()
@@ -82,11 +86,11 @@ class Feed:
 
     def __len__(self) -> int:
         """Return how many items may run now."""
-        return len(self._ready)
+        return len(self._ready) if self._ready and self._held() else 0
 
     def take(self) -> Item | None:
         """Return the next item that may run now; it is out until `settle` or `give_back`."""
-        if not self._ready:
+        if not self._ready or not self._held():
             return None
         item = self._ready.popleft()
         self._out += 1
@@ -115,10 +119,16 @@ class Feed:
         self._sealed = True
         self._check()
 
-    async def close(self) -> list[int]:
-        """Read no more; return the positions of items that the ledger has as started and that did not run."""
+    def abandon(self) -> None:
+        """Read no more."""
+        self._closed = True
         if self._tending is not None:
             self._tending.cancel()
+
+    async def close(self) -> list[int]:
+        """Read no more; return the positions of items that the ledger has as started and that did not run."""
+        self.abandon()
+        if self._tending is not None:
             await asyncio.wait((self._tending,))
         unused = [item.position for item in self._ready if item.position in self._started]
         return [*unused, *(item.position for item in self._starting)]
@@ -127,7 +137,7 @@ class Feed:
 
     def _tend(self) -> None:
         """See to it that items are at hand, unless that is being done."""
-        if self._tending is None and (self._must_read() or self._may_release()):
+        if self._tending is None and not self._closed and (self._must_read() or self._may_release()):
             self._tending = asyncio.create_task(self._fill())
             self._tending.add_done_callback(self._tended)
 

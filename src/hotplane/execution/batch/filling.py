@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from hotplane.errors import BatchEnded, BatchTooLarge, EmptyBatch, ShuttingDown
+from hotplane.errors import BatchElsewhere, BatchEnded, BatchTooLarge, EmptyBatch, ShuttingDown
 from hotplane.execution.batch.live import LiveBatch
 from hotplane.execution.batch.records import BatchOptions, BatchState, NewItem
 from hotplane.execution.batch.running import Running
@@ -55,8 +55,13 @@ class Filling:
     async def _create(self, options: BatchOptions) -> LiveBatch:
         record = BatchRecord(options=options, created_at=now())
         state = BatchState.RECEIVING
-        number = await self._running.ledger.create(options.id or "", options.task_id, state.value, encode_batch(record))
-        return self._running.open(number, record, state)
+        running, holding = self._running, self._running.holding
+        sent, body = holding.now(), encode_batch(record)
+        number = await running.ledger.create(
+            options.id or "", options.task_id, state.value, body, lease_until=holding.lease()
+        )
+        holding.took(sent)
+        return running.open(number, record, state)
 
     async def _add(self, live: LiveBatch, items: Sequence[NewItem]) -> None:
         async with live.adding:
@@ -96,6 +101,8 @@ class Filling:
     def _check_open(self, live: LiveBatch) -> None:
         if self._running.halted:
             raise ShuttingDown
+        if live.tenure.over:
+            raise BatchElsewhere(live.id, "it has taken it over")
         if live.stopping or live.record.sealed:
             raise BatchEnded(live.id, live.state.value)
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from hotplane.errors import ShuttingDown
+from hotplane.errors import HotplaneError, ShuttingDown
 from hotplane.execution.batch.feed import Feed, ItemStore
 from hotplane.execution.batch.lane import Lane
 from hotplane.execution.batch.patience import delays
@@ -19,6 +19,7 @@ from hotplane.execution.batch.records import BatchState, BatchStatus
 from hotplane.execution.batch.stored import BatchRecord, Item
 from hotplane.execution.batch.tally import Tally
 from hotplane.records import now
+from hotplane.storage import Tenure
 
 __all__ = ["LiveBatch", "status_of"]
 
@@ -32,13 +33,21 @@ class LiveBatch:
         state: Where it is.
         ledger: Where its items are.
         guarded: Returns whether the ledger must know of an item before it runs.
+        held: Returns whether it is surely this host's.
     """
 
     lane: Lane[Item]
     """Set by the one who opens it."""
 
     def __init__(
-        self, number: int, record: BatchRecord, state: BatchState, ledger: ItemStore, *, guarded: Callable[[], bool]
+        self,
+        number: int,
+        record: BatchRecord,
+        state: BatchState,
+        ledger: ItemStore,
+        *,
+        guarded: Callable[[], bool],
+        held: Callable[[], bool],
     ) -> None:
         self.number = number
         self.record = record
@@ -52,7 +61,15 @@ class LiveBatch:
         self.adding = asyncio.Lock()
         """Held while items are stored, so that nothing is swept while some are on their way."""
         self.delays = delays()
-        self.feed = Feed(ledger, number, guarded=guarded, concurrency=record.options.max_concurrency, tell=self.tell)
+        self.tenure = Tenure()
+        self.feed = Feed(
+            ledger,
+            number,
+            guarded=guarded,
+            held=held,
+            concurrency=record.options.max_concurrency,
+            tell=self.tell,
+        )
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watchers: set[asyncio.Future[None]] = set()
 
@@ -138,15 +155,15 @@ class LiveBatch:
         self._ended.set_result(None)
         self._wake()
 
-    def leave(self) -> None:
-        """Let those go who wait for it: the host stops."""
+    def leave(self, why: HotplaneError | None = None) -> None:
+        """Let those go who wait for it: the host stops, or another one has it."""
         if not self._ended.done():
-            self._ended.set_exception(ShuttingDown())
+            self._ended.set_exception(why or ShuttingDown())
             self._ended.exception()  # nobody may be waiting, and that is no mistake
         self._wake()
 
     async def ended(self) -> None:
-        """Wait for its end; raises ShuttingDown when the host stops first."""
+        """Wait for its end; raises what it is left with when the host lets go of it first."""
         await asyncio.shield(self._ended)
 
     async def change(self, seen: int, seconds: float) -> None:

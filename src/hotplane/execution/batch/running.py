@@ -1,4 +1,4 @@
-"""The batches of this host that have not ended: opened, driven to their end, taken up again after a restart.
+"""The batches of this host that have not ended: opened, driven to their end, taken up when others left them.
 
 Imports the other files of this room, `pipeline`, `tasks`, `storage`, `records` and `errors`.
 """
@@ -13,12 +13,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from hotplane.errors import HotplaneError, ShuttingDown, TaskNotRunnable, UnknownBatch, UnknownTask
+from hotplane.errors import BatchElsewhere, HotplaneError, ShuttingDown, TaskNotRunnable, UnknownBatch, UnknownTask
 from hotplane.execution.batch.ending import Ending
+from hotplane.execution.batch.holding import Holding
 from hotplane.execution.batch.keeping import Keeping
 from hotplane.execution.batch.live import LiveBatch
 from hotplane.execution.batch.patience import insist
 from hotplane.execution.batch.records import BatchState
+from hotplane.execution.batch.recovery import Recovery
 from hotplane.execution.batch.scheduler import Scheduler
 from hotplane.execution.batch.settings import BatchSettings
 from hotplane.execution.batch.spool import Spool
@@ -66,26 +68,29 @@ class Running:
         plan: Callable[[str], Plan],
         settings: BatchSettings,
     ) -> None:
-        self.ledger = store.ledger
+        self.holding = Holding()
+        self.ledger = store.ledger.held_by(self.holding.holder, self.lose)
         self.ending = Ending(self.ledger)
         self.spool = Spool(settings.max_spooled_bytes)
         self.live: dict[str, LiveBatch] = {}
+        self.by_number: dict[int, LiveBatch] = {}
         self._plan = plan
         self._commits = store.commits
         # Single calls go before items: somebody waits for each of them.
         self._scheduler = Scheduler(settings.max_concurrency, urgent=lambda: pipeline.calls > 0)
         self._work = Work(pipeline=pipeline, plan=plan, records=store, ledger=self.ledger, relieve=self.spool.relieve)
         self._keeping = Keeping(self.ledger, settings.keep_days)
-        self._by_number: dict[int, LiveBatch] = {}
+        self._recovery = Recovery(self.ledger, self.holding, self)
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Workers of batches that were lost."""
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._deaf: Callable[[], None] | None = None
         self.halted = False
 
     async def start(self) -> None:
-        """Take up what the last host left, and begin to delete what is outdated."""
+        """Take up what was left, keep the leases, and begin to delete what is outdated."""
         self._deaf = self._commits.listen(self._hear)
-        for stored in await self.ledger.unfinished():
-            await self._take_up(stored)
+        await self._recovery.start()
         self._keeping.start()
 
     def halt(self) -> None:
@@ -98,13 +103,17 @@ class Running:
         """Let go of everything, once the pipeline is closed; what has not ended stays in the ledger."""
         self.halt()
         await self._keeping.close()
+        await self._recovery.stop()
         # What the pipeline interrupted is being counted; what waits for the store is queued there when cancelled.
-        await _end(worker for live in self.live.values() for worker in live.lane.workers)
+        await _end([*self._leaving, *(worker for live in self.live.values() for worker in live.lane.workers)])
         await _end(self._drivers.values())
         for live in tuple(self.live.values()):
-            with suppress(HotplaneError):  # the next start finds what could not be stored now as it was before
+            with suppress(
+                HotplaneError, TimeoutError
+            ):  # the next start finds what could not be stored now as it was before
                 await self._lay_down(live)
             live.leave()
+        await self._recovery.close()
         if self._deaf is not None:
             self._deaf()
 
@@ -118,7 +127,8 @@ class Running:
             left_open: Whether another host had it before.
         """
         options = record.options
-        live = LiveBatch(number, record, state, self.ledger, guarded=partial(self._is_guarded, options.task_id))
+        guarded = partial(self._is_guarded, options.task_id)
+        live = LiveBatch(number, record, state, self.ledger, guarded=guarded, held=self.holding.sure)
         live.lane = self._scheduler.open(
             live.feed,
             partial(self._work.run, live),
@@ -128,7 +138,7 @@ class Running:
         live.feed.wake, live.feed.finished = live.lane.wake, live.lane.close
         if state is BatchState.PAUSED:
             live.lane.pause()
-        self.live[live.id] = self._by_number[number] = live
+        self.live[live.id] = self.by_number[number] = live
         driver = self._drivers[live.id] = asyncio.create_task(self._drive(live, left_open=left_open))
         driver.add_done_callback(partial(self._driven, live))
         return live
@@ -163,13 +173,13 @@ class Running:
         if self._drivers.get(live.id) is driver:
             del self._drivers[live.id]
         error = None if driver.cancelled() else driver.exception()
-        if error is not None and not isinstance(error, ShuttingDown):
+        if error is not None and not isinstance(error, ShuttingDown | BatchElsewhere):
             live.tell(f"The host failed in an unforeseen way; its log says more, a restart goes on. ({error})")
             _log.error("a batch could not be brought to its end", batch=live.id, exc_info=error)
 
     def _drop(self, live: LiveBatch) -> None:
         self.live.pop(live.id, None)
-        self._by_number.pop(live.number, None)
+        self.by_number.pop(live.number, None)
 
     def _is_guarded(self, task_id: str) -> bool:
         try:
@@ -179,17 +189,14 @@ class Running:
 
     def _hear(self, committed: Committed) -> None:
         for number, sequence in committed.batches.items():
-            live = self._by_number.get(number)
+            live = self.by_number.get(number)
             if live is not None:
                 live.saw(sequence)
 
-    # --- after a restart ---------------------------------------------------------------------------------
+    # --- what others left, and what others took ----------------------------------------------------------
 
-    async def _take_up(self, stored: StoredBatch) -> None:
-        totals = await self.ledger.totals(stored.number)
-        if not totals.items:
-            await self.ledger.delete(stored.number)
-            return
+    def take_up(self, stored: StoredBatch, totals: BatchTotals) -> None:
+        """Go on with a batch that another host, or this one before, left; it is this host's already."""
         record = decode_batch(stored.body)
         if not record.sealed:
             record = replace(record, sealed=True, truncated=True)
@@ -197,13 +204,30 @@ class Running:
         if state is BatchState.RECEIVING:
             state = BatchState.RUNNING
         live = self.open(stored.number, replace(record, items=totals.items), state, left_open=True)
-        self._count_in(live, totals)
-        _log.info("batch.taken-up", batch=live.id, items=totals.items, done=live.tally.done, state=state.value)
-
-    def _count_in(self, live: LiveBatch, totals: BatchTotals) -> None:
         live.tally.correct(totals)
         live.last_sequence = totals.last_sequence
         self.spool.take(live, totals.open_bytes)
+        _log.info("batch.taken-up", batch=live.id, items=totals.items, done=live.tally.done, state=state.value)
+
+    def lose(self, number: int) -> None:
+        """Stop a batch at once that another host has; what runs of it is recorded, but is no result of the batch."""
+        live = self.by_number.get(number)
+        if live is None:
+            return
+        live.tenure.over = True
+        self._drop(live)
+        live.feed.abandon()
+        self._leaving |= live.lane.workers
+        live.lane.cancel()
+        self._drivers[live.id].cancel()
+        self.spool.relieve(live, live.open_bytes)
+        live.leave(BatchElsewhere(live.id, "it has taken it over"))
+        _log.warning("batch.lost", batch=live.id, done=live.tally.done)
+
+    def wake(self) -> None:
+        """Look at every batch again: it is known anew that they are this host's."""
+        for live in self.live.values():
+            live.lane.wake()
 
     async def _clear_up(self, live: LiveBatch) -> None:
         """Give what was started and not finished its result; then let the rest run, or be swept."""

@@ -30,6 +30,7 @@ class Spool:
 
     def relieve(self, live: LiveBatch, size: int) -> None:
         """Count items of a batch that have their result."""
+        size = min(size, live.open_bytes)  # of a batch that went elsewhere nothing counts any more
         live.open_bytes -= size
         self._bytes -= size
         if self._bytes < self._limit:

@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import UNSET
 
 from hotplane.errors import (
+    BatchElsewhere,
     HotplaneError,
     Invalid,
     OutputRejected,
@@ -189,7 +190,7 @@ class Work:
         result = new_result(item, status, ItemProblem(type=error.code, message=str(error)))
         try:
             await insist(lambda: self._ledger.add_results(live.number, (result,)), live.tell)
-        except ShuttingDown:
+        except (ShuttingDown, BatchElsewhere):
             return
         except StorageError as refused:  # it has a result, from a commit whose answer was lost
             _log.warning("the result of an item was refused", batch=live.id, position=item.position, why=str(refused))
@@ -215,4 +216,10 @@ class Work:
 
 
 def _place(live: LiveBatch, item: Item) -> Place:
-    return Place(batch=live.number, position=item.position, item_id=item.item_id, correlation_id=item.correlation_id)
+    return Place(
+        batch=live.number,
+        position=item.position,
+        item_id=item.item_id,
+        correlation_id=item.correlation_id,
+        tenure=live.tenure,
+    )

@@ -34,7 +34,13 @@ def _create_batches() -> None:
         sa.Column("task_id", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("finished_at", sa.BigInteger),
+        sa.Column("holder", sa.Text),
+        sa.Column("lease_until", sa.BigInteger),
         sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    unended = sa.text("finished_at IS NULL")
+    op.create_index(
+        "hotplane_batches_open", "hotplane_batches", ["number"], sqlite_where=unended, postgresql_where=unended
     )
     for table, body in (("hotplane_batch_items", True), ("hotplane_batch_starts", False)):
         columns: list[sa.Column[Any]] = [
