@@ -1,7 +1,7 @@
 """The documents as they are written: their code blocks, what each is, and why some cannot be run.
 
 A fence is a *file* when the line above it ends with its path and a colon, as in "Write `jobs.py`:". A fence that cannot
-be run says so in a comment above it: ``<!-- not run: the reason -->``. Everything else is played by `playing`. What
+be run says so in a comment above it: ``<!-- not run: the reason -->``, or ``<!-- the next console block is played by … -->``. Everything else is played by `playing`. What
 readers need not see stands in a comment, as a block does in a fence: ``<!-- python``, its lines, ``-->``. Lines of an
 output that differ from machine to machine are named above it: ``<!-- varies: latency; uptime -->``.
 """
@@ -20,7 +20,7 @@ GENERATED = "<!-- Written by `"
 _OPENING = re.compile(r"(?:(?P<fence>`{3,}|:{3,})|<!-- )(?P<language>[\w{}-]*)(?P<rest>(?(fence).*|))")
 _FILE = re.compile(r"`(?P<path>[\w.-]+(?:/[\w.-]+)*\.\w+)`:$")
 _VARIES = re.compile(r"<!-- varies: (?P<names>.+) -->$")
-_EXCUSE = re.compile(r"<!-- not run: (?P<reason>.{8,}) -->$")
+_EXCUSE = re.compile(r"<!-- (?:not run:|the next console block is) (?P<reason>.{8,}) -->$")
 
 
 @dataclass(frozen=True, kw_only=True)

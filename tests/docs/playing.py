@@ -59,6 +59,8 @@ class Wrong(AssertionError):
 class Player:
     """Plays one document.
 
+    The shell has the ids of what serves in the array `served`, and does not wait for it.
+
     Args:
         page: The document.
         folder: An empty folder.
@@ -139,7 +141,7 @@ class Player:
 
     def _serve(self, block: Block, step: Step, command: str) -> None:
         log = self._scratch / f"served-{next(self._numbers)}"
-        code, output = self._ask("bash", self._bash, f"{command} > {log} 2> {log}.log &")
+        code, output = self._ask("bash", self._bash, f"{command} > {log} 2> {log}.log & served+=($!); disown")
         if code:
             raise Wrong(output)
         ends = time.monotonic() + SECONDS

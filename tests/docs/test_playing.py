@@ -86,7 +86,7 @@ def test_what_serves_ends_with_the_page(play: Play) -> None:
     """A server runs beside, on a port of its own, and is gone afterwards."""
     folder = play(
         "'''console\n$ hotplane serve\nHotplane is ready at http://127.0.0.1:3000\n"
-        '$ curl -s http://127.0.0.1:3000/livez\n{"status":"alive"}\n$ jobs -p > pid\n\'\'\'\n'
+        '$ curl -s http://127.0.0.1:3000/livez\n{"status":"alive"}\n$ echo $served > pid\n\'\'\'\n'
     )
     pid = (folder / "pid").read_text().strip()
     assert not Path(f"/proc/{pid}").exists()
