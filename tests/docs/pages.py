@@ -1,9 +1,10 @@
 """The documents as they are written: their code blocks, what each is, and why some cannot be run.
 
 A fence is a *file* when the line above it ends with its path and a colon, as in "Write `jobs.py`:". A fence that cannot
-be run says so in a comment above it: ``<!-- not run: the reason -->``, or ``<!-- the next console block is played by … -->``. Everything else is played by `playing`. What
-readers need not see stands in a comment, as a block does in a fence: ``<!-- python``, its lines, ``-->``. Lines of an
-output that differ from machine to machine are named above it: ``<!-- varies: latency; uptime -->``.
+be run says so in a comment above it: ``<!-- not run: the reason -->``, or ``<!-- the next console block is played by …
+-->``. Everything else is played by `playing`. What readers need not see stands in a comment as a block does in a fence:
+``<!-- python``, its lines, ``-->``. Lines of an output that differ from machine to machine are named above it:
+``<!-- varies: latency; uptime -->``.
 """
 
 from __future__ import annotations
