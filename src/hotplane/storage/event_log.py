@@ -40,7 +40,8 @@ class EventLog:
         """Return the next events, oldest first, and where to go on.
 
         A reader that goes on there misses none, since sequences become visible in their order, and never looks again
-        at what does not fit its filter.
+        at what does not fit its filter. A place that the log has not reached, such as one of a store that was lost, is
+        answered with the end of the log.
 
         Args:
             filter: Which.

@@ -84,13 +84,15 @@ def list_events(connection: Connection, wanted: EventFilter, after: int, limit: 
 
 
 def follow_events(connection: Connection, wanted: EventFilter, after: int, limit: int) -> tuple[tuple[Event, ...], int]:
-    """Return the next events, and up to which sequence everything was looked at."""
+    """Return the next events, and up to which sequence everything was looked at, never beyond the end of the log."""
     # Looked up first: with PostgreSQL a later statement of the same transaction may see more, never less.
     newest = newest_sequence(connection)
     found = list_events(connection, wanted, after, limit)
     last = found[-1].sequence if found else UNSET
-    reached = after if last is UNSET else last
-    return found, reached if len(found) == limit else max(newest, reached)
+    if last is UNSET:
+        # Also for a place that the log has not reached: whoever has one of another store would miss all until there.
+        return found, newest
+    return found, last if len(found) == limit else max(newest, last)
 
 
 def newest_events(connection: Connection, wanted: EventFilter, before: int | None, limit: int) -> Page[Event]:

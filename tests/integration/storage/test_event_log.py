@@ -73,6 +73,16 @@ async def test_what_does_not_fit_is_not_looked_at_again(store: Store) -> None:
     assert await store.event_log.newest_sequence() == made[-1].sequence
 
 
+async def test_a_place_that_the_log_has_not_reached_is_its_end(store: Store) -> None:
+    """A reader who comes with a place of a lost store is told the next event, not the one behind that place."""
+    assert await store.event_log.follow(after=900) == ((), 0)
+    [first] = await store.publish_events([an_event()])
+    found, place = await store.event_log.follow(after=900)
+    assert (found, place) == ((), first.sequence)
+    made = await store.publish_events([an_event()])
+    assert await store.event_log.follow(after=place) == (made, made[-1].sequence)
+
+
 async def test_pages_from_the_newest_on(store: Store) -> None:
     """A cursor leads on; nothing is twice."""
     made = await store.publish_events([an_event() for _ in range(5)])
