@@ -132,6 +132,9 @@ def replay(
     everything: Annotated[
         bool, typer.Option("--any", help="Every event, not only those whose delivery is dead; needs --handler.")
     ] = False,
+    event: Annotated[
+        int | None, typer.Option("--event", metavar="PLACE", min=1, help="A single event, by its place in the log.")
+    ] = None,
     type: EventTypes = None,
     since: Since = None,
     until: Until = None,
@@ -144,6 +147,7 @@ def replay(
     body: dict[str, Json] = {
         "handler": handler,
         "state": "any" if everything else "dead",
+        "event": event,
         "types": list(type or ()),
         "since": instant(since, "--since"),
         "until": instant(until, "--until"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hotplane.errors import DeliveryUnderWay, HandlerNotServing, UnknownDelivery
 from hotplane.events.addressing import supported_by
@@ -154,10 +155,13 @@ class Operating:
             after: Where the call before ended; 0 at first.
             limit: How many events one call looks at, 1 to 1000.
         """
+        taken = wanted if dead_only else self._supported(handler, wanted)
+        if taken is None:
+            return Replayed(0, None)
         if dead_only:
-            found = await self._deliveries.find_dead(handler, wanted, after=after, limit=limit)
+            found = await self._deliveries.find_dead(handler, taken, after=after, limit=limit)
         else:
-            found = await self._deliveries.find_events(self._supported(handler, wanted), after=after, limit=limit)
+            found = await self._deliveries.find_events(taken, after=after, limit=limit)
         states = (DeliveryState.DEAD,) if dead_only else _CLOSED
         now = microseconds(self._clock.now())
         count = await self._deliveries.replay(handler, found, now=now, states=states, create=not dead_only)
@@ -207,13 +211,14 @@ class Operating:
             raise HandlerNotServing(handler, answer.value)
         return answer
 
-    def _supported(self, handler: str, wanted: EventRange) -> EventRange:
+    def _supported(self, handler: str, wanted: EventRange) -> EventRange | None:
         """Narrow a range to the types that a handler takes, so that no deliveries are made to be dropped."""
         plugin = self._caller.find(handler)
-        if plugin is None or wanted.types:
+        if plugin is None:
             return wanted
-        types = frozenset(supported_by(plugin))
-        return EventRange(types=types, came_from=wanted.came_from, came_to=wanted.came_to)
+        supported = frozenset(supported_by(plugin))
+        types = wanted.types & supported if wanted.types else supported
+        return replace(wanted, types=types) if types else None
 
 
 def _body_of(delivery: Delivery) -> bytes | None:

@@ -94,6 +94,8 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True):
 class EventRange(Struct, frozen=True, kw_only=True):
     """Which events to replay; what is empty or null does not filter."""
 
+    sequence: int | None = None
+    """A single one."""
     types: frozenset[EventType] = frozenset()
     came_from: datetime | None = None
     """When the store took them in; this instant included."""

@@ -175,6 +175,8 @@ def _conditions(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
 
 
 def _range_conditions(wanted: EventRange) -> Iterator[ColumnElement[bool]]:
+    if wanted.sequence is not None:
+        yield events.c.sequence == wanted.sequence
     if wanted.types:
         yield events.c.type.in_(sorted(kind.value for kind in wanted.types))
     if wanted.came_from is not None:

@@ -394,6 +394,47 @@ async def test_a_range_is_replayed_to_one_handler_page_by_page(managing: Any, re
         assert got == {event["id"] for event in made}
 
 
+async def test_a_single_dead_letter_is_replayed(managing: Any, receiver: Receiver) -> None:
+    """By its place in the log; the others stay dead."""
+    receiver.status = 500
+    async with managing(network=LOCAL) as edge:
+        await make(edge, receiver.url)
+        for _ in range(2):
+            await publish(edge)
+
+        async def dead() -> list[dict[str, Any]] | None:
+            items = (await edge.client.get("/api/webhooks/hook/deliveries?state=dead")).json()["items"]
+            return items if len(items) == 2 else None
+
+        newer, older = await until(dead)
+        receiver.status = 200
+        done = (await edge.client.post("/api/events/replay", json={"event": older["sequence"]})).json()
+        assert done["deliveries"] == 1
+
+        async def states() -> bool:
+            items = (await edge.client.get("/api/webhooks/hook/deliveries")).json()["items"]
+            return {each["sequence"]: each["state"] for each in items} == {
+                newer["sequence"]: "dead",
+                older["sequence"]: "delivered",
+            }
+
+        await until(states)
+
+
+async def test_a_replay_promises_no_events_that_the_handler_does_not_take(managing: Any, receiver: Receiver) -> None:
+    """What it does not support is neither counted nor given a row, also when it is asked for by its type."""
+    async with managing(network=LOCAL) as edge:
+        await publish(edge, "canary.deployment.started")
+        event = await publish(edge)
+        await make(edge, receiver.url)
+        body: dict[str, Any] = {"handler": "hook", "state": "any", "types": ["canary.*"]}
+        done = (await edge.client.post("/api/events/replay", json=body)).json()
+        assert done == {"deliveries": 0, "handlers": {"hook": 0}, "next_cursor": None}
+        body["types"].append("task.*")
+        assert (await edge.client.post("/api/events/replay", json=body)).json()["deliveries"] == 1
+        assert (await receiver.next())[0]["webhook-id"] == event["id"]
+
+
 async def test_all_deliveries_are_listed_over_pages(managing: Any, receiver: Receiver) -> None:
     """Of all handlers, each once; filters hold."""
     async with managing(network=LOCAL) as edge:

@@ -52,6 +52,8 @@ class ReplayBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """To whom; null for every handler, of which only dead deliveries can be replayed."""
     state: Literal["dead", "any"] = "dead"
     """`dead`: events whose delivery is dead. `any`: all, also those that came before the handler did."""
+    event: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    """A single event, by its place in the log: `sequence`."""
     types: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
     """Event types, or groups of them such as `plugin.*`; empty for all."""
     since: Instant | None = None
@@ -101,7 +103,8 @@ async def list_events(request: Request, query: Annotated[EventQuery, Query()]) -
 
     With `Accept: text/event-stream` events are sent as they are committed: behind `Last-Event-ID`, behind `after`, or
     from now on. The id of each is its place in the log, the data is its JSON, without line breaks. No event is skipped,
-    and a reader that is slow holds up only itself. Every 15 seconds without an event a comment is sent.
+    and a reader that is slow holds up only itself. Every 15 seconds without an event a comment is sent. A place that
+    the log has not reached, such as one of a store that was lost, counts as its end.
     """
     if EVENT_STREAM in request.headers.get("accept", ""):
         return await _stream(request, query)
@@ -144,7 +147,7 @@ async def replay_events(request: Request) -> Response:
         raise BodyDoesNotFit(str(error), "/types") from None
     done = await host_of(request).webhooks.replay(
         body.handler,
-        EventRange(types=types, came_from=body.since, came_to=body.until),
+        EventRange(sequence=body.event, types=types, came_from=body.since, came_to=body.until),
         dead_only=body.state == "dead",
         limit=body.limit,
         cursor=body.cursor,
@@ -155,9 +158,10 @@ async def replay_events(request: Request) -> Response:
 async def _stream(request: Request, query: EventQuery) -> Response:
     store, streams = host_of(request).store, ongoing_of(request).streams
     resumed = request.headers.get("last-event-id", "")
+    newest = await store.event_log.newest_sequence()
     after = cursor_of(resumed) if resumed else query.after
-    if after is None:
-        after = await store.event_log.newest_sequence()
+    # Behind a place of another store nothing would come for long.
+    after = newest if after is None else min(after, newest)
     parts = followed(store, query.to_filter(), after, form=query.format, heartbeat_seconds=streams.heartbeat_seconds)
     return Unending(parts, streams, EVENT_STREAM)
 
