@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from hotplane.cli.text import printable
 from hotplane.errors import (
     CannotListen,
-    ConfigurationError,
     Conflict,
     HotplaneError,
     Invalid,
@@ -116,11 +115,11 @@ class ServerRefused(HotplaneError):
 def report(error: HotplaneError) -> int:
     """Print an error as one message on stderr and return its exit code."""
     problems: Sequence[Problem] = getattr(error, "problems", ())
-    if isinstance(error, ConfigurationError):
-        problems = ()  # its message lists them
     execution_id = getattr(error, "execution_id", None) or ""
     where = "" if execution_id in str(error) else f" The execution is {execution_id}."
-    say("\n".join([str(error) + where, *(f"  {problem}" for problem in problems)]))
+    # Some messages list their problems themselves.
+    listed = (f"  {problem}" for problem in problems if str(problem) not in str(error))
+    say("\n".join([str(error) + where, *listed]))
     return _exit_code(error)
 
 

@@ -88,8 +88,9 @@ def test_each_problem_has_its_line_and_is_told_once(capsys: pytest.CaptureFixtur
     report(ConfigurationError([problem]))
     report(BadInput("It cannot be used.", [problem]))
     report(InputRejected("t", [Problem("too long", "/text")], "the-id"))
+    report(ServerRefused("No", f"It has 1 problem:\n  {problem}", status=422, kind="x", problems=[problem]))
     errors = capsys.readouterr().err
-    assert errors.count("  x.yaml:3: wrong (at /a)\n") == 2
+    assert errors.count("  x.yaml:3: wrong (at /a)\n") == 3
     assert "The execution is the-id.\n  too long (at /text)\n" in errors
 
 
