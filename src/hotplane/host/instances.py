@@ -21,13 +21,13 @@ from hotplane.errors import (
     Problem,
 )
 from hotplane.host.hooks import call_hook, has_hook
+from hotplane.host.misfits import misfits
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec
 from hotplane.plugins import Plugin, PluginContext, WebhookHandler, kind_name, kind_of
 from hotplane.plugins.base import check_plugin_class
 from hotplane.records import Health
 from hotplane.registry import Offload
-from hotplane.values import pointer
 
 __all__ = ["Admit", "Instances", "Unhealthy", "read_configuration", "reason_of"]
 
@@ -213,7 +213,7 @@ def read_configuration(plugin_id: str, cls: type[Plugin[Any]], configuration: Ma
     try:
         return cls.Config.model_validate(configuration)
     except ValidationError as error:
-        problems = [Problem(str(each["msg"]), pointer(*each["loc"])) for each in error.errors(include_url=False)]
+        problems = misfits(error, cls.Config)
     except Exception as error:  # a plugin's own validators may raise anything
         problems = [Problem(f"its model failed: {reason_of(error)}")]
     raise _misfit(plugin_id, problems)

@@ -45,7 +45,7 @@ async def test_an_incomplete_handler_does_not_keep_the_host_from_starting(tmp_pa
         state, reason = found.pop("slack-webhook-handler")
         assert found == {"local": ("active", None), "http": ("active", None), "valkyrie": ("active", None)}
         assert state == "failed"
-        assert "/slack_webhook_url: Field required" in str(reason)
+        assert "/slack_webhook_url: `slack_webhook_url` is missing" in str(reason)
 
 
 @pytest.mark.parametrize("name", ["plugins.yaml", "appsettings.json"])

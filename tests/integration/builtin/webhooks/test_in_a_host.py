@@ -75,5 +75,5 @@ async def test_a_failed_execution_comes_to_everybody(receiver: Any, arrived: Any
     assert execution.id in (tmp_path / "events.jsonl").read_text()
     assert states["signed"][0] == "active"
     assert states["email-webhook-handler"][0] == "failed"
-    assert "/sender: Field required" in states["email-webhook-handler"][1]
+    assert "/sender: `sender` is missing" in states["email-webhook-handler"][1]
     assert TOKEN not in str(states)
