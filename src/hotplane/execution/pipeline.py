@@ -214,7 +214,7 @@ class Pipeline:
 
     async def _run(self, plan: Plan, blank: Execution, call: _Call) -> Execution:
         deadline = call.limit - call.elapsed
-        trail = Trail()
+        trail = Trail(round(call.limit * 1e3))
         token = CURRENT_CALL.set(Call(execution_id=blank.id))
         try:
             outcome = await self._routes.route(plan.route).run(plan.task, blank.input, deadline, trail)

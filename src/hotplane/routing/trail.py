@@ -25,17 +25,22 @@ class Outcome(Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
 
 
-def exceeded(task: Task) -> ExecutionFailure:
+def exceeded(milliseconds: int) -> ExecutionFailure:
     """Return the failure of an execution whose deadline passed."""
-    return ExecutionFailure(type="deadline-exceeded", message=f"The deadline of {task.timeout_ms} ms passed.")
+    return ExecutionFailure(type="deadline-exceeded", message=f"The deadline of {milliseconds} ms passed.")
 
 
 class Trail:
-    """Notes the attempts of one execution as they end."""
+    """Notes the attempts of one execution as they end.
 
-    __slots__ = ("_last", "_refusal", "attempts", "retry_after")
+    Args:
+        timeout_ms: The deadline of this execution, where it is not its task's.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_last", "_refusal", "_timeout_ms", "attempts", "retry_after")
+
+    def __init__(self, timeout_ms: int | None = None) -> None:
+        self._timeout_ms = timeout_ms
         self.attempts: list[Attempt] = []
         self.retry_after: float | None = None
         """The least that any runner asked to wait, in seconds."""
@@ -82,7 +87,7 @@ class Trail:
 
     def exceeded(self, task: Task) -> Outcome:
         """Return the outcome of an execution that used up its deadline."""
-        return self.ended(ExecutionStatus.TIMEOUT, exceeded(task))
+        return self.ended(ExecutionStatus.TIMEOUT, exceeded(self._timeout_ms or task.timeout_ms))
 
     def last_failure(self, task: Task, remaining: float) -> Outcome:
         """Return the outcome that the last failure of an attempt which may have run makes.

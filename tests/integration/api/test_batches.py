@@ -46,6 +46,17 @@ async def upload(edge: Any, content: Any, task: str = "echo", **options: Any) ->
     return await edge.client.post("/api/batch/execute", params=query, content=content, headers=NDJSON)
 
 
+async def test_an_item_is_told_the_deadline_that_it_had(edge: Any) -> None:
+    """Its own, or the batch's; not its task's, which it never reached."""
+    items = [{"input": 10, "timeout_ms": 20}, {"input": 10}]
+    body = {"task_id": "patient", "item_timeout_ms": 30, "items": items}
+    results = (await edge.client.post("/api/batch/execute", json=body)).json()["results"]
+    assert [each["error"]["message"] for each in results] == [
+        "The deadline of 20 ms passed.",
+        "The deadline of 30 ms passed.",
+    ]
+
+
 async def test_a_small_batch_is_answered_with_its_results(edge: Any) -> None:
     """In the order of its items, however they ended."""
     items = [{"input": 0.05, "id": "slow", "correlation_id": "c"}, {"input": 0, "id": "quick"}, {"input": "x"}]
