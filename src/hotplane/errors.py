@@ -404,7 +404,7 @@ class InvalidSchema(Invalid):
 
 
 class InvalidCursor(Invalid):
-    """The cursor {cursor!r} is not one that this API gave out. Leave it away to begin at the newest row."""
+    """The cursor {cursor!r} is not one that was given out here. Leave it away to begin with the first row."""
 
     code = "invalid-cursor"
 

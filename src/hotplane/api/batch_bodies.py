@@ -145,9 +145,9 @@ class ArrayUpload:
         self._item = Body(ItemBody, max_depth)
         self.body: _RawBatchBody | None = None
         """The document where it is an object."""
-        if body.lstrip(b" \t\r\n").startswith(b"["):
+        if body.lstrip(_BLANK).startswith(b"["):
             self._raw: list[msgspec.Raw] = _ARRAY.decode(body)
-        elif optioned:
+        elif optioned and body.lstrip(_BLANK).startswith(b"{"):
             raise QueryDoesNotFit([("task", "an object has its task and options itself; the query has to be empty")])
         else:
             self.body = _OBJECT.decode(body)
@@ -196,5 +196,6 @@ class ArrayUpload:
             raise
 
 
+_BLANK = b" \t\r\n"
 _ARRAY: Body[list[msgspec.Raw]] = Body(list[msgspec.Raw])
 _OBJECT = Body(_RawBatchBody)

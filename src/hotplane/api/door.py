@@ -28,6 +28,7 @@ from hotplane.api.refusals import (
     HeaderRefused,
     HostNotAllowed,
     Unauthorized,
+    UnsupportedContentCoding,
     UnsupportedMediaType,
 )
 from hotplane.api.uploads import JSON, BodyLimit, Upload
@@ -160,6 +161,9 @@ class Door:
             return
         elif not length.isdigit():
             raise HeaderRefused("the header Content-Length is not a number")
+        coding = headers.get(b"content-encoding")
+        if coding is not None and coding.strip().lower() != b"identity":
+            raise UnsupportedContentCoding(coding.decode("latin-1"))
         media_type = headers.get(b"content-type", b"")
         if upload is not None:
             limit = upload[_essence(media_type, upload)]

@@ -5,7 +5,8 @@ Each class's docstring is its message, as in `hotplane.errors`; `status` is the 
     HotplaneError
     └── Refused
         ├── HeaderRefused, MalformedJson, HostNotAllowed, CrossSite, Unauthorized
-        ├── NoSuchPath, MethodNotAllowed, RequestTooSlow, UploadStalled, BodyTooLarge, UnsupportedMediaType
+        ├── NoSuchPath, MethodNotAllowed, RequestTooSlow, UploadStalled, BodyTooLarge, UnsupportedMediaType,
+        │   UnsupportedContentCoding
         ├── IdempotencyKeyInFlight, IdempotencyKeyReused
         └── BodyDoesNotFit, QueryDoesNotFit, HeadersTooLarge
 """
@@ -33,6 +34,7 @@ __all__ = [
     "Refused",
     "RequestTooSlow",
     "Unauthorized",
+    "UnsupportedContentCoding",
     "UnsupportedMediaType",
     "UploadStalled",
 ]
@@ -170,6 +172,18 @@ class UnsupportedMediaType(Refused):
         self.media_type = media_type[:100]
         self.accepted = " or ".join(accepted)
         self.headers = ((b"accept", self.accepted.replace(" or ", ", ").encode("ascii")),)
+        super().__init__()
+
+
+class UnsupportedContentCoding(Refused):
+    """A body is accepted here as it is, not as {coding!r}. Leave the header Content-Encoding away."""
+
+    code = "unsupported-content-coding"
+    status = 415
+    headers = ((b"accept-encoding", b"identity"),)
+
+    def __init__(self, coding: str) -> None:
+        self.coding = coding[:100]
         super().__init__()
 
 

@@ -63,6 +63,8 @@ async def test_a_document_is_refused_as_a_whole(edge: Any, body: Any, status: in
         ("task=echo&priority=eleven", "priority"),
         ("task=slow&item_timeout_ms=51", "item_timeout_ms"),
         ("task=echo&concurrency=1", "concurrency"),
+        ("task=echo&task=boom", "task"),
+        ("task=echo&priority=1&priority=2", "priority"),
         ("", "task"),
     ],
 )
@@ -72,6 +74,12 @@ async def test_a_query_is_refused_by_its_parameter(edge: Any, path: str, query: 
     answer = await edge.client.post(f"{path}?{query}", content=b'{"input": 1}', headers=NDJSON)
     assert (answer.status_code, answer.json()["code"]) == (422, "query-does-not-fit")
     assert [each["parameter"] for each in answer.json()["errors"]] == [parameter]
+
+
+async def test_a_document_that_is_neither_is_told_so_beside_a_query(edge: Any) -> None:
+    """It has no options that the query could contradict."""
+    answer = await edge.client.post("/api/batch/execute?task=echo", json=5)
+    assert (answer.status_code, answer.json()["code"]) == (422, "body-does-not-fit")
 
 
 async def test_a_document_with_options_has_no_query(edge: Any) -> None:
@@ -179,6 +187,7 @@ async def test_a_cursor_that_is_none_is_refused(edge: Any, after: str) -> None:
 @pytest.mark.parametrize(
     ("items", "code", "pointer"),
     [
+        ([], "empty-batch", None),
         ([{}], "body-does-not-fit", "/items/0/output"),
         ([{"output": 1, "id": "a"}] * 2, "body-does-not-fit", "/items/1/id"),
         ([{"output": 1}, {"output": 1, "input": [2**70]}], "not-json", "/items/1/input/0"),

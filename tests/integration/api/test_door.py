@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -91,6 +92,15 @@ async def test_another_media_type_is_refused(edge: Any, media_type: str) -> None
     """A form of another site's page, for example, cannot send JSON."""
     answer = await edge.client.post(EXECUTE, content=b'{"input":1}', headers={"content-type": media_type})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("path", [EXECUTE, "/api/batch/execute?task=echo"])
+async def test_a_compressed_body_is_refused(edge: Any, path: str) -> None:
+    """Instead of being taken for broken JSON, or for lines that are no items."""
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    answer = await edge.client.post(path, content=gzip.compress(b'{"input":1}'), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-content-coding")
+    assert answer.headers["accept-encoding"] == "identity"
 
 
 async def test_a_large_body_is_refused_before_it_is_read(edge: Any) -> None:

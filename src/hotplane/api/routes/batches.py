@@ -20,7 +20,7 @@ from hotplane.api.refusals import BodyDoesNotFit
 from hotplane.api.submitting import OptionsQuery, answer_to, document_of_batch, submit, upload
 from hotplane.api.unending import EVENT_STREAM, Unending
 from hotplane.api.uploads import EXECUTE_BATCH, NDJSON, VALIDATE_BATCH
-from hotplane.errors import BatchTooLarge, InvalidCursor, NotJson
+from hotplane.errors import BatchTooLarge, EmptyBatch, InvalidCursor, NotJson
 from hotplane.execution.batch import BatchState, BatchStatus
 from hotplane.storage import Page
 from hotplane.values import checked_copy, pointer
@@ -89,6 +89,8 @@ async def validate_batch(request: Request) -> Response:
     batches = host_of(request).batches
     async with document_of_batch(request) as content:
         body = _VALIDATE.decode(content)
+    if not body.items:
+        raise EmptyBatch
     limit = batches.settings.answer_at_once * _VALIDATED
     if len(body.items) > limit:
         raise BatchTooLarge(limit, "items here", "batches.answer_at_once")
