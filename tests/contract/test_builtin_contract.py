@@ -44,7 +44,7 @@ def make() -> Iterator[Callable[[str], Callable[[Any], Plugin[Any]] | None]]:
         runner.programs = programs
         return runner
 
-    yield lambda type: local if type == "local" else None
+    yield lambda name: local if name == "local" else None
     programs.close()
 
 
