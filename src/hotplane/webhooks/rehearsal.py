@@ -5,13 +5,16 @@ Imports `builtin.webhooks`, `host`, `plugins`, `errors` and its own room.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from hotplane.builtin.webhooks.admission import places_of
 from hotplane.errors import ConfigurationError, HotplaneError, Invalid, InvalidMetadata, Problem
 from hotplane.host import Manager, PluginSpec
 from hotplane.plugins import Plugin, kind_name, kind_of
+from hotplane.values import Json
 from hotplane.webhooks.checking import explained
 from hotplane.webhooks.values import KIND
 
@@ -64,7 +67,17 @@ class Rehearsal:
         except Exception as error:
             raise explained(spec.id, error) from error
 
-    async def _check_servers(self, cls: type[Plugin[Any]], spec: PluginSpec) -> None:
+    async def look(self, name: str, configuration: Mapping[str, Json]) -> None:
+        """Check where a handler that there is would send with another configuration, which is the whole request.
+
+        Raises:
+            ConfigurationError: It may not send there.
+        """
+        wanted = self._manager.wanted(name)
+        cls = wanted.cls or await self._manager.class_of(wanted.spec)
+        await self._check_servers(cls, replace(wanted.spec, configuration=configuration), below="")
+
+    async def _check_servers(self, cls: type[Plugin[Any]], spec: PluginSpec, *, below: str = "/configuration") -> None:
         try:
             config = cls.Config.model_validate(spec.configuration)
         except ValueError:  # what is wrong with it is told when it is started
@@ -74,6 +87,6 @@ class Rehearsal:
             try:
                 await self._check_server(spec.id, host, port)
             except HotplaneError as error:
-                problems.append(Problem(str(error), f"/configuration{place}"))
+                problems.append(Problem(str(error), below + place))
         if problems:
             raise ConfigurationError(problems)

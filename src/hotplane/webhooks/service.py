@@ -113,6 +113,11 @@ class Webhooks:
         """Raise `UnknownWebhook` when there is no such handler."""
         self._status(name)
 
+    async def check_place(self, name: str, configuration: Mapping[str, Json]) -> None:
+        """Raise `ConfigurationError` when a plugin is a handler that may not send where a configuration says."""
+        if any(status.id == name and status.kind == KIND for status in self._manager.list()):
+            await self._rehearsal.look(name, configuration)
+
     def was_made(self, name: str) -> bool:
         """Tell whether the API made a handler."""
         return any(status.id == name and status.source == BY_API for status in self._manager.list())

@@ -346,6 +346,18 @@ async def test_a_dry_run_asks_nobody(managing: Any, receiver: Receiver) -> None:
         assert (refused.status_code, refused.json()["code"]) == (503, "handler-not-serving")
 
 
+async def test_no_handler_is_sent_elsewhere_by_the_way_of_plugins(managing: Any, receiver: Receiver) -> None:
+    """`PUT /api/plugins/{id}/config` refuses a private address as well; nothing changes."""
+    async with managing(network=LOCAL) as edge:
+        await make(edge, receiver.url)
+        before = (await edge.client.get("/api/webhooks/hook")).json()
+        configuration = described("http://10.0.0.1/x")["configuration"]
+        answer = await edge.client.put("/api/plugins/hook/config", json=configuration)
+        assert answer.status_code == 422
+        assert [each["pointer"] for each in answer.json()["errors"]] == ["/url"]
+        assert (await edge.client.get("/api/webhooks/hook")).json() == before
+
+
 # --- deliveries ------------------------------------------------------------------------------------------
 
 

@@ -181,6 +181,7 @@ async def configure_plugin(request: Request, plugin_id: str, query: Annotated[Wa
     It is checked before anything changes. A plugin takes it in itself, or a new generation comes up with it.
     """
     configuration = await body_of(request, _CONFIGURATION)
+    await host_of(request).webhooks.check_place(plugin_id, configuration)
     work = host_of(request).plugins.reconfigure(plugin_id, configuration)
     return await operate(request, "configure", work, plugin_id=plugin_id, wait=query.wait)
 
