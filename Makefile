@@ -7,7 +7,7 @@ READY := .venv/.ready
 INPUT ?= examples/spam/messages.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench growth soak docs serve lock clean
+.PHONY: help setup check test coverage demo bench growth soak docs serve lock clean
 
 help:  ## Show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -34,6 +34,9 @@ check: $(READY)  ## Formatting, lint, types, layers
 
 test: $(READY)  ## The whole test suite
 	@$(BIN)/pytest
+
+coverage: $(READY)  ## Lines and branches of the inner rooms that their tests run, at least 95 % (a quarter of an hour)
+	@$(BIN)/python -m tests.rooms $(if $(MISSING),--missing)
 
 demo: $(READY)  ## Run real messages through a real server (INPUT=path.jsonl for your own)
 	@$(BIN)/python -m examples.demo $(INPUT)
