@@ -145,6 +145,7 @@ class Ledger:
         while sequences := await self._readers.run(partial(queries.oldest_results, number=number, limit=_CHUNK)):
             columns = batch_results.c
             await self._execute(delete(batch_results).where(columns.batch == number, columns.sequence <= sequences[-1]))
+        await self._execute(delete(batches).where(batches.c.number == number))
 
     # --- items -------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from hotplane.errors import (
     UnknownTask,
 )
 from hotplane.execution.batch import BatchOptions, BatchState, Candidate, ItemProblem, NewItem
-from hotplane.records import EventType, ExecutionStatus
+from hotplane.records import EventType, ExecutionStatus, now
 from hotplane.storage import EventFilter
 from tests.integration.batch.conftest import items, submit, until
 
@@ -247,6 +247,15 @@ async def test_an_ended_batch_can_be_deleted(host):
         with pytest.raises(UnknownBatch):
             await call(made.id)
     assert await host.store.count_executions() == 5
+
+
+async def test_nothing_of_a_deleted_batch_is_left(host):
+    """Its row goes last, so that tidying up comes to an end."""
+    made = await submit(host, "echo", 5)
+    await host.batches.wait(made.id, 10)
+    assert len(await host.store.ledger.expired(now())) == 1
+    await host.batches.delete(made.id)
+    assert await host.store.ledger.expired(now()) == ()
 
 
 async def test_batches_are_listed_newest_first(host):
