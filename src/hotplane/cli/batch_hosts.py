@@ -191,7 +191,8 @@ class _Here:
         """Add no more."""
         if self._filling is not None:
             self._filling.cancel()
-            await asyncio.wait({self._filling})
+            # What went wrong was told with the results; of a batch that was given up early nobody has to hear.
+            await asyncio.gather(self._filling, return_exceptions=True)
 
     async def _fill(self, lines: Iterator[bytes]) -> None:
         items = self._items(lines)

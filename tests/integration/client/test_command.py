@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hotplane.cli import main
+from hotplane.cli.batch_hosts import here as in_this_process
 
 CONFIGURATION = """
 programs: {allow: [batch_jobs]}
@@ -49,6 +54,25 @@ def test_a_file_runs_in_this_process(here: Path, capsysbinary: pytest.CaptureFix
     assert sorted(each["position"] for each in report["failed"]) == [3, 4]
     results = [json.loads(line) for line in (here / "out.ndjson").read_text().splitlines()]
     assert sorted(each["position"] for each in results) == [1, 2, 3, 4]
+
+
+async def test_a_run_that_is_given_up_at_once_ends_quietly(here: Path) -> None:
+    """Nothing had been read: there is no batch, and no task whose failure nobody took."""
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    gate = threading.Event()
+
+    def lines() -> Iterator[bytes]:
+        gate.wait(10)
+        yield b"1\n"
+
+    async with in_this_process(None, None) as place:
+        await place.begin("double", {}, lines())
+        await asyncio.sleep(0.05)
+        asyncio.get_running_loop().call_later(0.1, gate.set)
+    del place
+    gc.collect()
+    assert told == []
 
 
 def test_people_get_a_table_with_the_failed_items(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
