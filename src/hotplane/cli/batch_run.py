@@ -60,9 +60,9 @@ def run(
 ) -> None:
     """Run every item of a file through a task.
 
-    A line is an item: {"input": …}, and where wanted "id", "expected", "timeout_ms" and "correlation_id". With
-    --input-only or the options for fields, lines may be of other shapes. A line that cannot be used fails alone. The
-    exit code is 0 when every item succeeded, 1 when one did not.
+    A line is an item: {"input": …}, and where wanted "id", "expected", "timeout_ms", "correlation_id" and "sample".
+    With --input-only or the options for fields, lines may be of other shapes. A line that cannot be used fails alone.
+    The exit code is 0 when every item succeeded, 1 when one did not.
     """
     if not embedded and (config is not None or store is not None):
         raise BadInput("--config and --store are for --embedded: a server has its own.")

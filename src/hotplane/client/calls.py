@@ -102,6 +102,7 @@ def execute(
     *,
     expected: Json | UnsetType,
     id: str | None,
+    sample: bool,
     timeout: float | None,
     idempotency_key: str | None,
 ) -> Call[Execution]:
@@ -115,6 +116,8 @@ def execute(
         body["expected"] = checked_copy(expected)
     if id is not None:
         body["id"] = id
+    if sample:
+        body["sample"] = True
     headers = {"content-type": JSON, **_key(idempotency_key)}
     content = msgspec.json.encode(body)
     where = _path("tasks", task_id, "execute")

@@ -33,6 +33,8 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeout_ms: int | None = None
     correlation_id: str | None = None
     """Comes back with the result as it is."""
+    sample: bool = False
+    """Whether it is sampled, and so judged, whatever the samplers say."""
 
 
 Items: TypeAlias = Iterable[Json | Item | Raw] | Path

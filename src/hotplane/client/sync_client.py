@@ -111,6 +111,7 @@ class Client:
         *,
         expected: Json | UnsetType = UNSET,
         id: str | None = None,
+        sample: bool = False,
         timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> Execution:
@@ -121,6 +122,7 @@ class Client:
             input: Its input, a JSON value.
             expected: What the output should be, where that is known.
             id: The execution's id; the host mints one by default.
+            sample: Whether it is sampled, and so judged, whatever the samplers say.
             timeout: Seconds that the answer to one try may take; the client's `answer_seconds` by default.
             idempotency_key: Names the request, 1 to 255 printable ASCII characters: with the same key it is done once,
                 also over several calls. By default each call has a new one.
@@ -129,7 +131,15 @@ class Client:
             ApiInvalid: The input was refused; `problems` tells where, `execution_id` what was recorded.
             NotJson: The input is no JSON value.
         """
-        call = calls.execute(task_id, input, expected=expected, id=id, timeout=timeout, idempotency_key=idempotency_key)
+        call = calls.execute(
+            task_id,
+            input,
+            expected=expected,
+            id=id,
+            sample=sample,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
+        )
         return self._wire.send(call)
 
     # --- batches and streams -----------------------------------------------------------------------------
