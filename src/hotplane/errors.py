@@ -808,7 +808,7 @@ class RetryLater(HotplaneError):
 
 
 class ConfigurationRefused(RetryLater):
-    """The plugin {plugin_id!r} finds its configuration unusable, and is asked again later: {reasons}"""
+    """The plugin {plugin_id!r} finds its configuration unusable: {reasons}"""
 
     code = "configuration-refused"
 
