@@ -12,7 +12,7 @@ from hotplane.cli.failure import BAD_INPUT
 from hotplane.cli.output import Form, write, write_json
 from hotplane.cli.settings import loaded_settings
 from hotplane.cli.text import printable
-from hotplane.errors import ConfigurationError, Problem
+from hotplane.errors import ConfigurationError, PluginMisconfigured, Problem
 from hotplane.values import Json
 
 if TYPE_CHECKING:
@@ -36,14 +36,41 @@ def check(*, file: _File = None, output: _Output = Form.TABLE) -> None:
     """Check a configuration without running anything of it.
 
     Every problem is printed as FILE:LINE: MESSAGE, and the exit code is 2; the environment counts as it does for
-    `hotplane serve`. Nothing is imported: whether programs and plugins can be is seen when a host starts.
+    `hotplane serve`. Nothing of yours is imported: whether programs and plugins can be, and whether the configuration
+    of your own plugins fits, is told by `hotplane plugins doctor`.
     """
     try:
         loaded = loaded_settings(file, {})
+        _check_builtins(loaded)
     except ConfigurationError as error:
         _show(output, error.problems, "")
         raise typer.Exit(BAD_INPUT) from None
     _show(output, (), _summary(loaded))
+
+
+def _check_builtins(loaded: LoadedConfig) -> None:
+    """Read the configuration of every plugin that ships with Hotplane.
+
+    Raises:
+        ConfigurationError: One does not fit.
+    """
+    from hotplane.builtin import BUILTIN_TYPES, load_builtin
+    from hotplane.host.instances import read_configuration
+
+    problems: list[Problem] = []
+    for place, entry in loaded.config.plugins.entries():
+        if entry.plugin_type not in BUILTIN_TYPES:
+            continue
+        try:
+            read_configuration(entry.name, load_builtin(entry.plugin_type), entry.configuration)
+        except PluginMisconfigured as error:
+            found = error.__cause__.problems if isinstance(error.__cause__, ConfigurationError) else ()
+            problems += [
+                loaded.problem(f"plugin {entry.name!r}: {each.message}", f"{place}/configuration{each.pointer}")
+                for each in found
+            ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 @application.command()
