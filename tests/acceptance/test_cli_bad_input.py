@@ -138,12 +138,23 @@ def test_every_error_of_a_configuration_is_reported_with_line_and_suggestion(tmp
     assert [each["line"] for each in problems] == [2, 5, 7]
 
 
+MISFITS = """\
+plugins:
+  webhook_handlers:
+    - name: hook
+      type: http-webhook-handler
+      configuration:
+        url: "http://me:hidden@example.com"
+        secrets: ["whsec_c2hvcnQ="]
+  samplers:
+    - name: percentage-sampler
+      configuration: {rate: 0.1}
+"""
+
+
 def test_what_does_not_fit_a_builtin_plugin_is_reported_with_its_line(tmp_path: Path, call: Run):
     """`config check` reads the configuration of what ships with Hotplane, by type and by name, without secrets."""
-    lines = ["plugins:", "  webhook_handlers:", "    - name: hook", "      type: http-webhook-handler",
-             "      configuration:", '        url: "http://me:hidden@example.com"', '        secrets: ["whsec_c2hvcnQ="]',
-             "  samplers:", "    - name: percentage-sampler", "      configuration: {rate: 0.1}"]  # fmt: skip
-    (tmp_path / "bad.yaml").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "bad.yaml").write_text(MISFITS, "utf-8")
     checked = call("config", "check", "bad.yaml")
     assert checked.returncode == 2
     assert sorted(line.split(": ")[0] for line in checked.stdout.splitlines()) == [

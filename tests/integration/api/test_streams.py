@@ -37,14 +37,15 @@ async def test_results_come_while_items_go(edge: Any) -> None:
         first = await client.event()
         assert (first.name, first.id) == ("stream", None)
         assert b"location: /api/stream/%b\r\n" % first.data["id"].encode() in head
+        results: list[Any] = []
         for number in range(3):
             await client.send(numbers(1, number))
-            result = await client.event()
+            results.append(result := await client.event())
             assert (result.name, result.data["output"]) == ("result", number)
             assert result.id == str(result.data["sequence"])
         client.end()
         last = await client.event()
-        assert (last.name, last.id, last.data["state"]) == ("end", f"end-{result.id}", "completed")
+        assert (last.name, last.id, last.data["state"]) == ("end", f"end-{results[-1].id}", "completed")
         assert await client.rest() == []
         assert await client.reader.read() == b"\r\n"  # the end of the chunks, and of the connection
 
@@ -89,7 +90,8 @@ async def test_progress_tells_and_has_no_id(edge: Any) -> None:
 async def test_an_upload_does_not_wait_for_its_reader(edge: Any) -> None:
     """Nobody reads megabytes of results; all the items are taken and run, and somebody else reads them."""
     async with streaming(edge, "task=echo&detach=true") as client:
-        client.reader._limit = 1  # the stream's reader reads nothing ahead
+        reader: Any = client.reader
+        reader._limit = 1  # the stream's reader reads nothing ahead
         for _ in range(40):
             await client.send(lines({"input": "x" * 20_000} for _ in range(10)))
         client.end()
