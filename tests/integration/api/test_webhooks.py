@@ -145,7 +145,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"configuration": {"url": "http://localhost:9/"}}, "/configuration/url", "not on the public internet"),
     ({"configuration": {"secrets": [{"file": "/etc/passwd"}]}}, "/configuration/secrets/0", "secret_directories"),
     ({"configuration": {"headers": {"x": {"env": "HOME"}}}}, "/configuration/headers/x", "webhooks.variables"),
-    ({"configuration": {"urls": "x"}}, "/configuration/urls", "not permitted"),
+    ({"configuration": {"urls": "x"}}, "/configuration/urls", "there is no key"),
     ({"events": ["plugin.faild"]}, "/configuration/events", "did you mean 'plugin.failed'?"),
     ({"delivery": {"concurrency": 0}}, "/delivery/concurrency", "greater than or equal to 1"),
     ({"type": "http-webhook-handlr"}, "/type", "did you mean 'http-webhook-handler'?"),
