@@ -60,12 +60,14 @@ class Ending:
         totals = await insist(lambda: self._ledger.totals(live.number), live.tell)
         live.tally.correct(totals)
         state = live.record.ends_as
+        live.end_pause()
         record = replace(
             live.record,
             finished_at=now(),
             sealed=True,
             items=live.items,
             counts=live.tally.counts(),
+            swept=live.tally.swept,
             last_sequence=totals.last_sequence,
         )
         event = _event(record, state)
@@ -107,7 +109,7 @@ class Ending:
             # One of them got its result meanwhile, and then all are refused: the next look shows which are left.
             await asyncio.sleep(_AFTER_REFUSAL)
             return False
-        live.tally.add(status, len(results))
+        live.tally.close(status, len(results))
         return True
 
 

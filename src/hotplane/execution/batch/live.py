@@ -118,6 +118,9 @@ class LiveBatch:
     def pause(self) -> None:
         """Start nothing more until `go_on`; what runs goes on."""
         self.state = BatchState.PAUSED
+        if self.record.paused_at is None:
+            self.record = replace(self.record, paused_at=now())
+        self.tally.stand()
         self.lane.pause()
 
     def suspend(self, problem: str) -> None:
@@ -129,6 +132,7 @@ class LiveBatch:
     def go_on(self) -> None:
         """Start items again."""
         self.problem = None
+        self.end_pause()
         self.state = BatchState.RUNNING if self.record.sealed else BatchState.RECEIVING
         self.lane.release()
         self.lane.resume()
@@ -136,9 +140,19 @@ class LiveBatch:
     def stop(self, ends_as: BatchState) -> None:
         """Start nothing more and cancel what runs; the first reason to do so counts."""
         if not self.stopping:
+            self.end_pause()
             self.record = replace(self.record, ends_as=ends_as)
             self.state = BatchState.CANCELLING
         self.lane.cancel()
+
+    def end_pause(self) -> None:
+        """Add a pause, if there is one, to the time that is no part of the run."""
+        self.tally.go_on()
+        record, resumed_at = self.record, now()
+        # What came before the first item is no part of the run; a clock that was set back makes no pause negative.
+        since = max(record.paused_at or resumed_at, record.started_at or resumed_at)
+        seconds = max(0.0, (resumed_at - since).total_seconds())
+        self.record = replace(record, paused_at=None, paused_seconds=record.paused_seconds + seconds)
 
     # --- those who wait ----------------------------------------------------------------------------------
 
@@ -187,9 +201,6 @@ class LiveBatch:
 def status_of(record: BatchRecord, state: BatchState) -> BatchStatus:
     """Return the status of a batch as the ledger has it."""
     options = record.options
-    seconds = None
-    if record.started_at is not None and record.finished_at is not None:
-        seconds = (record.finished_at - record.started_at).total_seconds()
     return BatchStatus(
         id=options.id or "",
         task_id=options.task_id,
@@ -206,7 +217,15 @@ def status_of(record: BatchRecord, state: BatchState) -> BatchStatus:
         created_at=record.created_at,
         started_at=record.started_at,
         finished_at=record.finished_at,
-        rate_per_second=record.counts.done / seconds if seconds else None,
+        rate_per_second=_rate_of(record),
         seconds_left=None,
         last_sequence=record.last_sequence,
     )
+
+
+def _rate_of(record: BatchRecord) -> float | None:
+    """Return the items per second that ran, over the time an ended batch was not paused."""
+    if record.started_at is None or record.finished_at is None:
+        return None
+    seconds = (record.finished_at - record.started_at).total_seconds() - record.paused_seconds
+    return (record.counts.done - record.swept) / seconds if seconds > 0 else None

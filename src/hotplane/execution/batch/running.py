@@ -137,7 +137,7 @@ class Running:
         )
         live.feed.wake, live.feed.finished = live.lane.wake, live.lane.close
         if state is BatchState.PAUSED:
-            live.lane.pause()
+            live.pause()
         self.live[live.id] = self.by_number[number] = live
         driver = self._drivers[live.id] = asyncio.create_task(self._drive(live, left_open=left_open))
         driver.add_done_callback(partial(self._driven, live))
@@ -205,6 +205,8 @@ class Running:
             state = BatchState.RUNNING
         live = self.open(stored.number, replace(record, items=totals.items), state, left_open=True)
         live.tally.correct(totals)
+        # A few of them may have run: what the last host cancelled before it was lost cannot be told apart.
+        live.tally.swept = live.tally.counts().cancelled
         live.last_sequence = totals.last_sequence
         self.spool.take(live, totals.open_bytes)
         _log.info("batch.taken-up", batch=live.id, items=totals.items, done=live.tally.done, state=state.value)

@@ -45,6 +45,12 @@ class BatchRecord(Struct, frozen=True, kw_only=True):
     """What it will be when it has ended."""
     items: int = 0
     counts: BatchCounts = BatchCounts()
+    swept: int = 0
+    """Results of items that were cancelled before they ran."""
+    paused_at: datetime | None = None
+    """Since when it has been paused; null while it is not."""
+    paused_seconds: float = 0.0
+    """How long it was paused since its first item ran, this pause not counted."""
     last_sequence: int = 0
 
 

@@ -36,19 +36,30 @@ class Tally:
         self._clock = clock
         self._counts: Counter[str] = Counter()
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
+        self._ran = 0
+        self._stood = 0.0
+        self._stands_since: float | None = None
         self.done = 0
+        self.swept = 0
+        """Results of items that were cancelled before they ran."""
 
     def add(self, status: ExecutionStatus, count: int = 1, *, sampled: bool = False, valid: bool | None = None) -> None:
-        """Count results with one status."""
-        now = self._clock()
+        """Count results of items that ran, or were rejected before, with one status."""
+        now = self._now()
         if not self._samples or now - self._samples[-1][0] >= _INTERVAL:
-            self._samples.append((now, self.done))
-        self.done += count
-        self._counts[_FIELDS[status]] += count
+            self._samples.append((now, self._ran))
+        self._ran += count
+        self._count(status, count)
         if sampled:
             self._counts["sampled"] += 1
         if valid is not None:
             self._counts["valid" if valid else "invalid"] += 1
+
+    def close(self, status: ExecutionStatus, count: int) -> None:
+        """Count results that were given to items without running them now: they say nothing about the speed."""
+        self._count(status, count)
+        if status is ExecutionStatus.CANCELLED:
+            self.swept += count
 
     def correct(self, totals: BatchTotals) -> None:
         """Take over what stands in the ledger."""
@@ -61,9 +72,27 @@ class Tally:
         return BatchCounts(**self._counts)
 
     def rate(self) -> float | None:
-        """Return the results per second lately; None before there are enough."""
+        """Return the results per second lately, pauses left out; None before there are enough."""
         if not self._samples:
             return None
-        since, done = self._samples[0]
-        seconds = self._clock() - since
-        return (self.done - done) / seconds if seconds >= _INTERVAL else None
+        since, ran = self._samples[0]
+        seconds = self._now() - since
+        return (self._ran - ran) / seconds if seconds >= _INTERVAL else None
+
+    def stand(self) -> None:
+        """Let no time pass for the speed until `go_on`: the batch is paused."""
+        if self._stands_since is None:
+            self._stands_since = self._clock()
+
+    def go_on(self) -> None:
+        """Let time pass again."""
+        if self._stands_since is not None:
+            self._stood += self._clock() - self._stands_since
+            self._stands_since = None
+
+    def _now(self) -> float:
+        return (self._clock() if self._stands_since is None else self._stands_since) - self._stood
+
+    def _count(self, status: ExecutionStatus, count: int) -> None:
+        self.done += count
+        self._counts[_FIELDS[status]] += count

@@ -53,3 +53,33 @@ def test_the_rate_is_that_of_the_last_seconds():
     rate = tally.rate()
     assert rate is not None
     assert 9 < rate < 11
+
+
+def test_no_time_passes_while_the_batch_is_paused():
+    """The speed stays what it was, and goes on from there."""
+    now = 0.0
+    tally = Tally(lambda: now)
+    for _ in range(20):
+        tally.add(ExecutionStatus.SUCCESS)
+        now += 0.125
+    before = tally.rate()
+    tally.stand()
+    now += 100
+    tally.stand()
+    assert tally.rate() == before == 8
+    tally.go_on()
+    now += 2
+    assert tally.rate() == 20 / 4.5
+
+
+def test_what_never_ran_says_nothing_about_the_speed():
+    """Items that are cancelled in bulk count as done; only the two that ran, one of them rejected, have a speed."""
+    now = 0.0
+    tally = Tally(lambda: now)
+    tally.add(ExecutionStatus.SUCCESS)
+    tally.add(ExecutionStatus.REJECTED)
+    now = 2.0
+    tally.close(ExecutionStatus.CANCELLED, 1_000)
+    tally.close(ExecutionStatus.INTERRUPTED, 3)
+    assert tally.rate() == 1
+    assert (tally.done, tally.swept) == (1_005, 1_000)

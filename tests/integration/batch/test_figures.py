@@ -1,0 +1,60 @@
+"""What the status of a batch says of its speed and its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hotplane.execution.batch import BatchState
+from tests.integration.batch.conftest import submit, until
+
+
+async def test_the_rate_of_a_cancelled_batch_counts_what_ran(host, module):
+    """Four items ran, 696 were cancelled in bulk: they make the batch no faster."""
+    made = await submit(host, "gated", 700, max_concurrency=4)
+    await until(lambda: len(module().ran) == 4)
+    await host.batches.cancel(made.id)
+    ended = await host.batches.wait(made.id, 20)
+    seconds = (ended.finished_at - ended.started_at).total_seconds()
+    assert round(ended.rate_per_second * seconds) == 4
+    assert ended.seconds_left is None
+
+
+async def test_the_rate_of_an_ended_batch_leaves_pauses_out(host, module):
+    """A pause of half a second is no part of the time in which the items ran."""
+    made = await submit(host, "gated", 8, max_concurrency=4)
+    await until(lambda: len(module().ran) == 4)
+    await host.batches.pause(made.id)
+    module().opened.set()
+    await asyncio.sleep(0.5)
+    await host.batches.resume(made.id)
+    ended = await host.batches.wait(made.id, 20)
+    seconds = (ended.finished_at - ended.started_at).total_seconds()
+    assert seconds - ended.done / ended.rate_per_second >= 0.5
+
+
+async def test_a_paused_batch_keeps_its_rate(host, module):
+    """It does not sink while nothing is to run, and nobody knows how long the rest takes."""
+    made = await submit(host, "gated", 8, max_concurrency=4)
+    await until(lambda: len(module().ran) == 4)
+    module().opened.set()
+    module().opened = asyncio.Event()
+    while (seen := await host.batches.get(made.id)).done < 4:
+        await host.batches.changed(made.id, seen.last_sequence, 5)
+    await asyncio.sleep(0.3)
+    paused = await host.batches.pause(made.id)
+    await asyncio.sleep(0.1)
+    later = await host.batches.get(made.id)
+    assert later.rate_per_second == paused.rate_per_second > 0
+    assert (later.state, later.seconds_left) == (BatchState.PAUSED, None)
+
+
+async def test_a_batch_that_ends_while_it_is_paused_leaves_the_pause_out(host, module):
+    """What ran finishes in the pause, and with it the batch."""
+    made = await submit(host, "gated", 4, max_concurrency=4)
+    await until(lambda: len(module().ran) == 4)
+    await host.batches.pause(made.id)
+    await asyncio.sleep(0.5)
+    module().opened.set()
+    ended = await host.batches.wait(made.id, 20)
+    seconds = (ended.finished_at - ended.started_at).total_seconds()
+    assert seconds - ended.done / ended.rate_per_second >= 0.5
