@@ -1,4 +1,7 @@
-"""`hotplane batch`: the batches and streams of a server. Imports only its own room, and `client` when it is used."""
+"""`hotplane batch`: the batches and streams of a server, or of a store.
+
+Imports only its own room, and `client` when it is used.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
+from hotplane.cli.batch_ledger import cancelled_here, check_place, looked_into
 from hotplane.cli.batch_report import BATCH_COLUMNS, RESULT_COLUMNS, batch_fields
 from hotplane.cli.batch_run import run
 from hotplane.cli.failure import say
-from hotplane.cli.options import SERVER, ListOutput, Output, Server
+from hotplane.cli.options import SERVER, ConfigFile, ListOutput, Output, Server, Store
 from hotplane.cli.output import Form, ListForm, show_list, show_one
 from hotplane.cli.remote import Remote, path
 
@@ -23,6 +27,7 @@ application = typer.Typer(
 application.command()(run)
 
 _BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id of the batch or stream.")]
+_Embedded = Annotated[bool, typer.Option("--embedded", help="Look into the store, without a server; runs nothing.")]
 _PAGE = 200
 
 
@@ -45,19 +50,42 @@ def list_batches(
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The most to list.")] = 50,
     server: Server = SERVER,
+    embedded: _Embedded = False,
+    config: ConfigFile = None,
+    store: Store = None,
     output: ListOutput = ListForm.TABLE,
 ) -> None:
     """List batches and streams, newest first."""
-    query = {"task": task, "state": state and state.value}
-    with Remote(server) as remote:
-        show_list(_pages(remote, query, limit), output, BATCH_COLUMNS, nothing="there are no such batches")
+    check_place(embedded=embedded, config=config, store=store)
+    wanted = state and state.value
+    nothing = "there are no such batches"
+    if embedded:
+        with looked_into(config, store) as batches:
+            show_list(batches.list(task, wanted, limit), output, BATCH_COLUMNS, nothing=nothing)
+    else:
+        with Remote(server) as remote:
+            found = _pages(remote, {"task": task, "state": wanted}, limit)
+            show_list(found, output, BATCH_COLUMNS, nothing=nothing)
 
 
 @application.command()
-def show(*, batch: _BatchId, server: Server = SERVER, output: Output = Form.TABLE) -> None:
+def show(
+    *,
+    batch: _BatchId,
+    server: Server = SERVER,
+    embedded: _Embedded = False,
+    config: ConfigFile = None,
+    store: Store = None,
+    output: Output = Form.TABLE,
+) -> None:
     """Show how a batch stands."""
-    with Remote(server) as remote:
-        found = remote.get(path("batch", batch))
+    check_place(embedded=embedded, config=config, store=store)
+    if embedded:
+        with looked_into(config, store) as batches:
+            found = batches.get(batch)
+    else:
+        with Remote(server) as remote:
+            found = remote.get(path("batch", batch))
     show_one(found, output, batch_fields(found))
 
 
@@ -67,10 +95,22 @@ def results(
     batch: _BatchId,
     after: Annotated[int, typer.Option(min=0, help="Only results behind this sequence.")] = 0,
     server: Server = SERVER,
+    embedded: _Embedded = False,
+    config: ConfigFile = None,
+    store: Store = None,
     output: ListOutput = ListForm.NDJSON,
 ) -> None:
-    """Print the results of a batch as they come, until it has ended; lost connections are resumed."""
-    show_list(_results(server, batch, after), output, RESULT_COLUMNS, nothing="there are no results")
+    """Print the results of a batch as they come, until it has ended; lost connections are resumed.
+
+    With --embedded those that the store has now.
+    """
+    check_place(embedded=embedded, config=config, store=store)
+    nothing = "there are no results"
+    if embedded:
+        with looked_into(config, store) as batches:
+            show_list(batches.results(batch, after), output, RESULT_COLUMNS, nothing=nothing)
+    else:
+        show_list(_results(server, batch, after), output, RESULT_COLUMNS, nothing=nothing)
 
 
 @application.command()
@@ -86,16 +126,46 @@ def resume(*, batch: _BatchId, server: Server = SERVER, output: Output = Form.TA
 
 
 @application.command()
-def cancel(*, batch: _BatchId, server: Server = SERVER, output: Output = Form.TABLE) -> None:
-    """Run no more items of a batch; what has not begun counts as cancelled."""
-    _act(batch, "cancel", server, output)
+def cancel(
+    *,
+    batch: _BatchId,
+    server: Server = SERVER,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Take it over in this process, without a server, and wait for its end.")
+    ] = False,
+    config: ConfigFile = None,
+    store: Store = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Run no more items of a batch; what has not begun counts as cancelled.
+
+    With --embedded a host starts in this process; until the batch has ended it goes on with what else the store holds.
+    """
+    check_place(embedded=embedded, config=config, store=store)
+    if embedded:
+        found = cancelled_here(batch, config, store)
+        show_one(found, output, batch_fields(found))
+    else:
+        _act(batch, "cancel", server, output)
 
 
 @application.command()
-def delete(*, batch: _BatchId, server: Server = SERVER) -> None:
+def delete(
+    *,
+    batch: _BatchId,
+    server: Server = SERVER,
+    embedded: Annotated[bool, typer.Option("--embedded", help="Delete it in the store, without a server.")] = False,
+    config: ConfigFile = None,
+    store: Store = None,
+) -> None:
     """Forget a batch that has ended, and its results; the executions stay."""
-    with Remote(server) as remote:
-        remote.delete(path("batch", batch))
+    check_place(embedded=embedded, config=config, store=store)
+    if embedded:
+        with looked_into(config, store) as batches:
+            batches.delete(batch)
+    else:
+        with Remote(server) as remote:
+            remote.delete(path("batch", batch))
     say(f"the batch {batch} is deleted")
 
 

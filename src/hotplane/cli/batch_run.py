@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from hotplane.cli.batch_ledger import check_place
 from hotplane.cli.batch_lines import Expectations, Shape, lines_of, opened
 from hotplane.cli.batch_progress import BatchProgress
 from hotplane.cli.batch_report import RESULT_COLUMNS, accuracy_fields, batch_fields
@@ -64,8 +65,7 @@ def run(
     With --input-only or the options for fields, lines may be of other shapes. A line that cannot be used fails alone.
     The exit code is 0 when every item succeeded, 1 when one did not.
     """
-    if not embedded and (config is not None or store is not None):
-        raise BadInput("--config and --store are for --embedded: a server has its own.")
+    check_place(embedded=embedded, config=config, store=store)
     shape = Shape(input_only, input_field or (), expected_field, id_field)
     options: dict[str, Any] = {"stop_on_first_error": stop_on_first_error, "priority": priority}
     if max_concurrency is not None:
@@ -114,7 +114,8 @@ class _Run:
         except KeyboardInterrupt:
             if self._id is not None:
                 then = "goes on when a host starts on this store" if self._embedded else "goes on at the server"
-                say(f"the batch {self._id} {then}; `hotplane batch cancel {self._id}` ends it")
+                how = " --embedded" if self._embedded else ""
+                say(f"the batch {self._id} {then}; `hotplane batch cancel {self._id}{how}` ends it")
             raise
 
     async def _all(self, place: AbstractAsyncContextManager[BatchHost]) -> dict[str, Any]:

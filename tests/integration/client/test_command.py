@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hotplane.app import Hotplane
 from hotplane.cli import main
 from hotplane.cli.batch_hosts import here as in_this_process
+from hotplane.config import load_config
+from hotplane.execution.batch import BatchOptions, NewItem
 
 CONFIGURATION = """
 programs: {allow: [batch_jobs]}
@@ -21,7 +28,10 @@ tasks:
   double: {program: "batch_jobs:double"}
 """
 JOBS = """
+import pathlib
+
 def double(value):
+    pathlib.Path("ran").touch()
     return value * 2
 """
 
@@ -42,6 +52,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*arguments: str) -> int:
     """Run a command of the group."""
     return main(["batch", *arguments])
+
+
+def holder(here: Path) -> list[Any]:
+    """Return who holds the batches of the folder's store, and how they stand."""
+    with closing(sqlite3.connect(here / "hotplane.db")) as store:
+        return store.execute("SELECT id, state, holder FROM hotplane_batches").fetchall()
 
 
 def test_a_file_runs_in_this_process(here: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -73,6 +89,81 @@ async def test_a_run_that_is_given_up_at_once_ends_quietly(here: Path) -> None:
     del place
     gc.collect()
     assert told == []
+
+
+@pytest.fixture
+async def left(here: Path) -> str:
+    """A batch of three items that a host was paused in, and left; nothing of it ran."""
+    async with Hotplane(load_config(here / "hotplane.yaml")) as host:
+        made = await host.batches.create(BatchOptions(task_id="double"))
+        await host.batches.pause(made.id)
+        await host.batches.add(made.id, [NewItem(position=n, item_id=str(n), input=n) for n in (1, 2, 3)])
+        await host.batches.seal(made.id)
+    return made.id
+
+
+@pytest.mark.parametrize("command", ["list", "show", "results"])
+def test_looking_into_a_store_runs_nothing(
+    here: Path, left: str, capsysbinary: pytest.CaptureFixture[bytes], command: str
+) -> None:
+    """Without a server a batch is listed and shown as it was left, and nobody takes it over."""
+    before = holder(here)
+    assert run(command, *([] if command == "list" else [left]), "--embedded", "-o", "json") == 0
+    shown = json.loads(capsysbinary.readouterr().out)
+    if command != "results":
+        (found,) = shown["items"] if command == "list" else [shown]
+        assert (found["id"], found["state"], found["items"], found["done"]) == (left, "paused", 3, 0)
+    assert holder(here) == before
+    assert not (here / "ran").exists()
+
+
+def test_the_results_in_a_store_are_printed(here: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """They are those of a server: one JSON object a line, behind a cursor; another sequence is refused."""
+    run("run", "items.jsonl", "-t", "double", "--embedded", "-o", "json", "--store", "other.db")
+    batch = json.loads(capsysbinary.readouterr().out)["batch"]["id"]
+    own = ("--embedded", "--store", "other.db")
+    assert run("results", batch, *own) == 0
+    first, *others = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert run("results", batch, "--after", str(first["sequence"]), *own) == 0
+    assert [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()] == others
+    assert run("results", batch, "--after", "999", *own) == 2
+
+
+def test_a_batch_is_cancelled_without_a_server(
+    left: str, here: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A host of this process takes it over and ends it; then it can be deleted, and not before."""
+    assert run("delete", left, "--embedded") == 2
+    assert run("cancel", left, "--embedded", "-o", "json") == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    assert (found["state"], found["counts"]["cancelled"]) == ("cancelled", 3)
+    assert not (here / "ran").exists()
+    assert run("delete", left, "--embedded") == 0
+    assert run("show", left, "--embedded") == 2
+
+
+async def test_a_batch_of_another_process_is_not_cancelled(here: Path) -> None:
+    """Who runs it is told; it stays as it was."""
+    async with Hotplane(load_config(here / "hotplane.yaml")) as host:
+        made = await host.batches.create(BatchOptions(task_id="double"))
+        command = [sys.executable, "-m", "hotplane", "batch", "cancel", made.id, "--embedded"]
+        ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+        assert ended.returncode == 2
+        assert "runs on another host" in ended.stderr
+        assert (await host.batches.get(made.id)).state == "receiving"
+
+
+def test_looking_makes_no_store(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong path is told; no empty store is left there."""
+    assert run("list", "--embedded", "--store", "nowhere.db") != 0
+    assert "nowhere.db cannot be used" in capsys.readouterr().err.replace("'", "")
+    assert not (here / "nowhere.db").exists()
+
+
+def test_a_server_has_its_own_store(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--store` without `--embedded` is refused before anybody is asked."""
+    assert run("show", "b1", "--store", "hotplane.db") == 2
+    assert "are for --embedded" in capsys.readouterr().err
 
 
 def test_people_get_a_table_with_the_failed_items(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
