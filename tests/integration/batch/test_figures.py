@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from hotplane.execution.batch import BatchState
+import pytest
+
+from hotplane.errors import Invalid
+from hotplane.execution.batch import BatchOptions, BatchState, NewItem
 from tests.integration.batch.conftest import submit, until
 
 
@@ -58,3 +61,17 @@ async def test_a_batch_that_ends_while_it_is_paused_leaves_the_pause_out(host, m
     ended = await host.batches.wait(made.id, 20)
     seconds = (ended.finished_at - ended.started_at).total_seconds()
     assert seconds - ended.done / ended.rate_per_second >= 0.5
+
+
+async def test_an_item_may_not_take_longer_than_its_task(build, programs):
+    """A larger `timeout_ms` of an item counts as the task's; a larger `item_timeout_ms` of the batch is refused."""
+    task = {"id": "brief", "program": f"{programs}:gated", "idempotent": True, "timeout_ms": 300}
+    async with build(tasks=[task]) as host:
+        with pytest.raises(Invalid):
+            await host.batches.create(BatchOptions(task_id="brief", item_timeout_ms=301))
+        made = await host.batches.create(BatchOptions(task_id="brief"))
+        await host.batches.add(made.id, [NewItem(position=1, item_id="1", timeout_ms=600_000)])
+        await host.batches.seal(made.id)
+        assert (await host.batches.wait(made.id, 20)).counts.timed_out == 1
+        [result] = await host.batches.results(made.id)
+    assert 300 <= result.latency_ms < 20_000
