@@ -63,18 +63,25 @@ def batch_fields(batch: Record) -> Fields:
 
 
 def accuracy_fields(accuracy: Record) -> Fields:
-    """Return the estimated accuracy beside the true one."""
+    """Return the estimated accuracy, how many could not be judged, and the true accuracy."""
     estimate, quality = accuracy["estimated"], cast("Record", accuracy["quality"] or {})
     shown: list[tuple[str, object]] = []
     if estimate is not None:
-        share = f"from {quality['judged']} judged of {quality['executions']}"
+        share = f"from {quality['judged']} judged of {_population(quality['executions'], accuracy['executions'])}"
         shown.append((f"accuracy, estimated ({quality['confidence'] * 100:g} %)", f"{_interval(estimate)}, {share}"))
     elif quality.get("reason"):
         shown.append(("accuracy, estimated", f"no estimate: {quality['reason']}"))
+    if quality.get("not_judged"):
+        shown.append(("could not be judged", quality["not_judged"]))
     if accuracy["true"] is not None:
         right = f"{accuracy['correct']} of {accuracy['expected']} as expected"
         shown.append(("accuracy, true", f"{accuracy['true'] * 100:.4g} %, {right}"))
     return shown
+
+
+def _population(executions: int, own: int) -> str:
+    """Say what an estimate is about: a task's quality is known by time, so that others may have a part in it."""
+    return f"{executions} executions" + ("" if executions == own else " of the task since the batch began")
 
 
 def _interval(estimate: Mapping[str, float]) -> str:

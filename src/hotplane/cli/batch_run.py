@@ -103,6 +103,7 @@ class _Run:
         self._embedded = embedded
         self._expectations = Expectations()
         self._failed: list[Mapping[str, Any]] = []
+        self._executions = 0
         self._id: str | None = None
 
     def finish(self, place: AbstractAsyncContextManager[BatchHost]) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class _Run:
         looked = began - _LOOK_SECONDS
         async for result in host.results():
             done += 1
+            self._executions += result["execution_id"] is not None
             self._expectations.compare(result)
             if self._sink is not None:
                 self._sink.write(msgspec.json.encode(result) + b"\n")
@@ -147,7 +149,10 @@ class _Run:
         progress.done(done, None)
 
     async def _accuracy(self, host: BatchHost, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the sampled executions say of the accuracy, and what all that were expected say."""
+        """Return what the sampled executions say of the accuracy, and what all that were expected say.
+
+        What they say is of all that the task did since the batch began; `executions` are those of the batch.
+        """
         try:
             quality = await host.quality(self._task, batch["created_at"])
         except (NotFound, ServerRefused):  # the task has been deleted meanwhile, or the server is an older one
@@ -156,6 +161,7 @@ class _Run:
             "true": self._expectations.accuracy,
             "correct": self._expectations.correct,
             "expected": self._expectations.known,
+            "executions": self._executions,
             "estimated": None if quality is None else quality["accuracy"],
             "quality": quality,
         }
