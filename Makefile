@@ -5,6 +5,8 @@ UV := UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv
 UV_VERSION := 0.13.9
 READY := .venv/.ready
 INPUT ?= examples/spam/messages.jsonl
+# Most of the tests' time is waiting for real processes, so that four at once fit two cores.
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test coverage demo bench growth soak docs serve lock clean
@@ -32,8 +34,8 @@ check: $(READY)  ## Formatting, lint, types, layers
 	@$(BIN)/pyright --warnings
 	@$(BIN)/lint-imports --no-logo
 
-test: $(READY)  ## The whole test suite
-	@$(BIN)/pytest
+test: $(READY)  ## The whole test suite (JOBS=1 for one test after the other)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 coverage: $(READY)  ## Lines and branches of the inner rooms that their tests run, at least 95 % (a quarter of an hour)
 	@$(BIN)/python -m tests.rooms $(if $(MISSING),--missing)
