@@ -8,7 +8,9 @@ import pytest
 
 from hotplane.errors import Invalid
 from hotplane.execution.batch import BatchOptions, BatchState, NewItem
-from tests.integration.batch.conftest import submit, until
+from hotplane.records import EventType
+from hotplane.storage import EventFilter
+from tests.integration.batch.conftest import items, submit, until
 
 
 async def test_the_rate_of_a_cancelled_batch_counts_what_ran(host, module):
@@ -75,3 +77,27 @@ async def test_an_item_may_not_take_longer_than_its_task(build, programs):
         assert (await host.batches.wait(made.id, 20)).counts.timed_out == 1
         [result] = await host.batches.results(made.id)
     assert 300 <= result.latency_ms < 20_000
+
+
+async def test_a_cancellation_that_comes_too_late_changes_nothing(host):
+    """Everything had arrived and succeeded: the batch is completed, and so says its event."""
+    made = await host.batches.create(BatchOptions(task_id="echo", kind="stream"))
+    await host.batches.add(made.id, items(3))
+    while (seen := await host.batches.get(made.id)).done < 3:
+        await host.batches.changed(made.id, seen.last_sequence, 5)
+    await host.batches.seal(made.id)
+    await host.batches.cancel(made.id)  # its end is being stored
+    ended = await host.batches.wait(made.id, 20)
+    assert (ended.state, ended.counts.succeeded, ended.counts.cancelled) == (BatchState.COMPLETED, 3, 0)
+    [event] = await host.store.list_events(EventFilter(types=frozenset({EventType.BATCH_FINISHED})))
+    assert event.payload["state"] == "completed"
+
+
+async def test_a_batch_that_is_cancelled_before_all_had_arrived_is_cancelled(host):
+    """What had come succeeded; the rest may not come any more."""
+    made = await host.batches.create(BatchOptions(task_id="echo"))
+    await host.batches.add(made.id, items(3))
+    while (seen := await host.batches.get(made.id)).done < 3:
+        await host.batches.changed(made.id, seen.last_sequence, 5)
+    await host.batches.cancel(made.id)
+    assert (await host.batches.wait(made.id, 20)).state is BatchState.CANCELLED

@@ -59,10 +59,11 @@ class Ending:
                 await self._sweep(live)
         totals = await insist(lambda: self._ledger.totals(live.number), live.tell)
         live.tally.correct(totals)
-        state = live.record.ends_as
+        state = _end_of(live)
         live.end_pause()
         record = replace(
             live.record,
+            ends_as=state,
             finished_at=now(),
             sealed=True,
             items=live.items,
@@ -111,6 +112,13 @@ class Ending:
             return False
         live.tally.close(status, len(results))
         return True
+
+
+def _end_of(live: LiveBatch) -> BatchState:
+    """Return what it ends as: a cancellation that came when all items were there and had ended cancelled nothing."""
+    ends_as = live.record.ends_as
+    in_vain = ends_as is BatchState.CANCELLED and live.record.sealed and not live.tally.counts().cancelled
+    return BatchState.COMPLETED if in_vain else ends_as
 
 
 def _event(record: BatchRecord, state: BatchState) -> Event:
