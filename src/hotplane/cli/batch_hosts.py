@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from itertools import islice
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hotplane.cli.batch_lines import chunks_off_the_loop
 from hotplane.cli.failure import ConnectionLost, NotHotplane, ServerRefused, ServerUnreachable, say
 from hotplane.cli.settings import import_from_here, loaded_settings
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from hotplane.app import Hotplane
     from hotplane.client import AsyncBatchHandle, AsyncClient, Retry
     from hotplane.execution.batch import NewItem
@@ -49,8 +51,12 @@ class BatchHost(Protocol):
 
 
 @asynccontextmanager
-async def there(server: str) -> AsyncGenerator[BatchHost]:
+async def there(server: str, *, piped: bool = False) -> AsyncGenerator[BatchHost]:
     """Give a server.
+
+    Args:
+        server: Its address.
+        piped: Whether a line may be long in coming; then they are read off the loop, and sent one at a time.
 
     Raises:
         ServerUnreachable, ConnectionLost, NotHotplane, ServerRefused: As for every command.
@@ -60,7 +66,7 @@ async def there(server: str) -> AsyncGenerator[BatchHost]:
     with translated(server):
         policy = RetryPolicy(attempts=4, total_seconds=10.0)  # a person waits for the first answer
         async with AsyncClient(server, retry=policy, on_retry=_say) as client:
-            yield _There(client)
+            yield _There(client, piped=piped)
 
 
 @asynccontextmanager
@@ -105,17 +111,28 @@ def _say(retry: Retry) -> None:
     say(f"{retry.error} Trying again in {retry.wait_seconds:.1f} s.")
 
 
+async def _off_the_loop(lines: Iterator[bytes]) -> AsyncGenerator[Raw]:
+    from msgspec import Raw
+
+    async with aclosing(chunks_off_the_loop(lines, _CHUNK)) as chunks:
+        async for chunk in chunks:
+            for line in chunk:
+                yield Raw(line)
+
+
 class _There:
     """A batch on a server."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, *, piped: bool) -> None:
         self._client = client
+        self._piped = piped
         self._handle: AsyncBatchHandle | None = None
 
     async def begin(self, task: str, options: Mapping[str, Any], lines: Iterator[bytes]) -> str:
         from msgspec import Raw
 
-        self._handle = await self._client.batch(task, (Raw(line) for line in lines), **options)
+        items = _off_the_loop(lines) if self._piped else (Raw(line) for line in lines)
+        self._handle = await self._client.batch(task, items, **options)
         return self._handle.id
 
     async def results(self) -> AsyncIterator[Record]:
@@ -198,8 +215,9 @@ class _Here:
         items = self._items(lines)
         whole = False
         try:
-            while chunk := await asyncio.to_thread(lambda: list(islice(items, _CHUNK))):
-                await self._host.batches.add(self._id, chunk)
+            async with aclosing(chunks_off_the_loop(items, _CHUNK)) as chunks:
+                async for chunk in chunks:
+                    await self._host.batches.add(self._id, chunk)
             whole = True
         finally:
             await self._host.batches.seal(self._id, truncated=not whole)

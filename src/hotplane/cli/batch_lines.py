@@ -1,21 +1,28 @@
-"""How the lines of a file become items, and what is expected of each. Imports `values` and its own room.
+"""How the lines of a file become items, and what is expected of each.
+
+Imports `values` and its own room, and `programs` when it is used.
 
 A line that cannot be used goes up as it is: the host rejects it with its line number, and runs the others.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from hotplane.cli.documents import STDIN
 from hotplane.cli.failure import BadInput
 from hotplane.values import Json, equal
 
-__all__ = ["Expectations", "Shape", "lines_of", "opened"]
+__all__ = ["Expectations", "Shape", "chunks_off_the_loop", "is_regular", "lines_of", "opened"]
+
+T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -84,15 +91,43 @@ class Expectations:
 def opened(source: str) -> AbstractContextManager[BinaryIO]:
     """Open a file, or stdin for ``-``.
 
+    Only a regular file is closed at the end: closing a pipe waits for the thread that reads it, which may be for ever.
+
     Raises:
         BadInput: It cannot be read.
     """
-    if source == STDIN:
-        return nullcontext(sys.stdin.buffer)
     try:
-        return Path(source).open("rb")
+        file = _stdin() if source == STDIN else Path(source).open("rb")  # noqa: SIM115 - the caller closes it
     except OSError as error:
         raise BadInput(f"{source} cannot be read: {error.strerror}.") from None
+    return file if is_regular(file) else nullcontext(file)
+
+
+def is_regular(file: BinaryIO) -> bool:
+    """Return whether this is a file on a disk, whose reads return soon; those of pipes and terminals need not."""
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def _stdin() -> BinaryIO:
+    """Return a new reader of stdin: Python closes `sys.stdin` at its end, and aborts while a thread reads it."""
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it was closed
+        raise BadInput("stdin cannot be read: it is closed.")
+    return open(sys.stdin.fileno(), "rb", closefd=False)
+
+
+async def chunks_off_the_loop(items: Iterator[T], size: int) -> AsyncGenerator[list[T]]:
+    """Yield what an iterator gives, some at a time, from a thread that nobody waits for at the end.
+
+    A read of a pipe cannot be cancelled, and `asyncio.to_thread` would keep the process until it returned.
+    """
+    from hotplane.programs import DaemonThreads
+
+    threads = DaemonThreads(max_threads=1, name="hotplane-batch-lines")
+    try:
+        while chunk := await threads.call(lambda: list(islice(items, size))):
+            yield chunk
+    finally:
+        threads.close()
 
 
 def lines_of(file: BinaryIO, shape: Shape, expectations: Expectations) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from hotplane.cli.batch_ledger import check_place
-from hotplane.cli.batch_lines import Expectations, Shape, lines_of, opened
+from hotplane.cli.batch_lines import Expectations, Shape, is_regular, lines_of, opened
 from hotplane.cli.batch_progress import BatchProgress
 from hotplane.cli.batch_report import RESULT_COLUMNS, accuracy_fields, batch_fields
 from hotplane.cli.failure import FAILED, BadInput, ServerRefused, say
@@ -74,8 +74,8 @@ def run(
         options["item_timeout_ms"] = item_timeout_ms
     from hotplane.cli.batch_hosts import here, there
 
-    place = here(config, store) if embedded else there(server)
     with opened(file) as source, _written(results) as sink:
+        place = here(config, store) if embedded else there(server, piped=not is_regular(source))
         report = _Run(task, shape, options, source, sink, embedded=embedded).finish(place)
     _show(report, output)
     if report["batch"]["counts"]["succeeded"] != report["batch"]["items"]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,14 @@ import pathlib
 def double(value):
     pathlib.Path("ran").touch()
     return value * 2
+"""
+
+INTERRUPTIBLE = """
+import signal, sys
+from hotplane.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -173,6 +183,36 @@ def test_people_get_a_table_with_the_failed_items(here: Path, capsys: pytest.Cap
     assert "accuracy, true" in shown
     assert "50 %, 1 of 2 as expected" in shown
     assert "malformed-item" in shown
+
+
+@pytest.mark.parametrize("place", ["embedded", "server"])
+def test_ctrl_c_ends_a_run_whose_stdin_stays_open(here: Path, fake: Any, place: str) -> None:
+    """Nobody waits for the read of a pipe: the process ends within 3 s, with 130."""
+    options = ["--embedded"] if place == "embedded" else ["--server", fake.url]
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, "batch", "run", "-", "-t", "double", *options],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            process.stdin.write(b'{"input": 1}\n' * 600)
+            process.stdin.flush()
+            wait_until(lambda: (here / "ran").exists() if place == "embedded" else bool(fake.host.seen))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(3) == 130
+        finally:
+            process.kill()
+        assert b"Fatal" not in process.stderr.read()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    ends_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.02)
 
 
 def test_all_succeeded_is_zero(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
