@@ -66,8 +66,10 @@ class Generation:
     def loaded(self) -> Mapping[str, ModuleType]:
         """Return the modules imported so far, the main one first."""
         below = f"{self.root}."
-        modules = list(sys.modules.items())
-        return {name: module for name, module in sorted(modules) if name == self.root or name.startswith(below)}
+        # A copy is made in one step. A list of the items is not: making its pairs may start the garbage collector,
+        # and with it another thread that imports.
+        modules = sys.modules.copy()
+        return {name: modules[name] for name in sorted(modules) if name == self.root or name.startswith(below)}
 
     def owns(self, module_name: str) -> bool:
         """Tell whether a module of that name belongs to this generation."""
