@@ -5,7 +5,6 @@ Looking reads the store alone: nothing is loaded, taken over or run.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,8 @@ from hotplane.cli.settings import import_from_here, loaded_settings
 from hotplane.errors import BatchNotEnded, InvalidCursor, StorageUnavailable, UnknownBatch
 
 if TYPE_CHECKING:
+    import asyncio
+
     from hotplane.config import LoadedConfig
     from hotplane.execution.batch import BatchStatus
     from hotplane.storage import Ledger, StoredBatch
@@ -44,6 +45,8 @@ def looked_into(config: Path | None, store: str | None) -> Generator[StoredBatch
         ConfigurationError: The configuration cannot be used.
         StorageUnavailable, StorageCorrupt, StorageTooNew, MissingExtra: There is no store, or it cannot be opened.
     """
+    import asyncio
+
     from hotplane.storage import Store
 
     settings = loaded_settings(config, {"storage.url": store}).config.storage
@@ -66,6 +69,8 @@ def cancelled_here(batch: str, config: Path | None, store: str | None) -> Record
         UnknownBatch: There is none.
         BatchElsewhere: Another host runs it.
     """
+    import asyncio
+
     with looked_into(config, store) as batches:
         found = batches.get(batch)
     if found["finished_at"] is not None:
