@@ -101,3 +101,21 @@ async def test_a_batch_that_is_cancelled_before_all_had_arrived_is_cancelled(hos
         await host.batches.changed(made.id, seen.last_sequence, 5)
     await host.batches.cancel(made.id)
     assert (await host.batches.wait(made.id, 20)).state is BatchState.CANCELLED
+
+
+async def test_a_host_that_has_closed_still_has_the_last_figures(build, module):
+    """What was done when it let go of a batch stands in its status."""
+    host = build()
+    async with host:
+        made = await submit(host, "gated", 12, max_concurrency=4)
+        await until(lambda: len(module().ran) == 4)
+        module().opened.set()
+        module().opened = asyncio.Event()
+        while (seen := await host.batches.get(made.id)).done < 4:
+            await host.batches.changed(made.id, seen.last_sequence, 5)
+        await host.stop(grace=0.0)
+        left = await host.batches.get(made.id)
+    assert (left.state, left.items, left.counts.succeeded) == (BatchState.RUNNING, 12, 4)
+    assert left.done == left.counts.done >= 4
+    assert left.last_sequence >= seen.last_sequence > 0
+    assert left.seconds_left is None

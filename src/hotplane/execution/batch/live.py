@@ -85,11 +85,11 @@ class LiveBatch:
 
     def status(self) -> BatchStatus:
         """Return how it is."""
-        if self._ended.done():
-            return status_of(self.record, self.state)
-        rate = self.tally.rate()
         status = status_of(self.record, self.state)
-        known = self.state is BatchState.RUNNING and rate
+        if status.ended:
+            return status
+        rate = self.tally.rate()
+        known = self.state is BatchState.RUNNING and not self._ended.done()
         return replace(
             status,
             items=self.items,
@@ -174,6 +174,7 @@ class LiveBatch:
         if not self._ended.done():
             self._ended.set_exception(why or ShuttingDown())
             self._ended.exception()  # nobody may be waiting, and that is no mistake
+            self.tally.stand()
         self._wake()
 
     async def ended(self) -> None:
