@@ -17,6 +17,9 @@ from hotplane.execution.batch import Batches
 
 __all__ = ["StreamAnswer"]
 
+_LAST_SECONDS = 1.0
+"""How long an upload whose stream has ended gets to say what was wrong with it."""
+
 
 class StreamAnswer(Unending):
     """Reads items until they end and sends results until they end; neither waits for the other.
@@ -45,10 +48,11 @@ class StreamAnswer(Unending):
         self._max_depth = max_depth
         self._intake: Intake | None = None
         self._failed = b""
+        self._uploading: asyncio.Task[None] | None = None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._intake = intake = Intake(self._batches, self._stream_id, receive, self._max_depth)
-        uploading = asyncio.create_task(self._upload(intake, scope), name="hotplane-upload")
+        self._uploading = uploading = asyncio.create_task(self._upload(intake, scope), name="hotplane-upload")
         await asyncio.sleep(0)  # its first `receive` answers a client that waits for 100 Continue
         try:
             whole = await self._send_until(self._left(uploading, receive), scope, send)
@@ -78,6 +82,9 @@ class StreamAnswer(Unending):
             if not self._detach and not self._streams.closing.is_set():
                 await self._batches.cancel(self._stream_id)
 
-    def _last_words(self) -> bytes:
+    async def _last_words(self) -> bytes:
+        """Return what was wrong with the upload, which may be about to say so."""
+        if self._uploading is not None:
+            await asyncio.wait((self._uploading,), timeout=_LAST_SECONDS)
         refusal = None if self._intake is None else self._intake.refusal
         return self._failed if refusal is None else frame("problem", document_of(refusal))

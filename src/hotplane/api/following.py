@@ -6,7 +6,7 @@ Everybody reads from the ledger at their own pace: there is no queue, and a slow
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import monotonic
 
 import msgspec
@@ -132,7 +132,7 @@ async def event_parts(
     *,
     heartbeat_seconds: float,
     prelude: bytes = b"",
-    before_end: Callable[[], bytes] = bytes,
+    before_end: Callable[[], Awaitable[bytes]] | None = None,
 ) -> AsyncIterator[bytes]:
     """Yield results and progress as Server-Sent Events, until the end; only what is durable has an id.
 
@@ -147,18 +147,20 @@ async def event_parts(
     yield b"retry: 1000\n\n" + prelude
     follower = Follower(batches, batch_id, after, _result_frames)
     told: object = None
-    spoke = told_at = 0.0
+    spoke = told_at = pause = 0.0
     while True:
         try:
+            if pause:
+                await follower.wait(pause)
             status = await follower.status()
-        except UnknownBatch:
-            if last := before_end():
+            part, count = await follower.page()
+        except UnknownBatch:  # it was refused, and is gone
+            if last := await _words(before_end):
                 yield last
                 return
             raise
-        part, count = await follower.page()
         if not count and status.ended:
-            yield before_end() + b"id: %b\n" % end_id(status).encode() + frame("end", status)
+            yield await _words(before_end) + b"id: %b\n" % end_id(status).encode() + frame("end", status)
             return
         news = (status.state, status.truncated, status.items, status.done, status.problem)
         if news != told and monotonic() - told_at >= _PROGRESS_SECONDS:
@@ -169,8 +171,11 @@ async def event_parts(
         if part:
             spoke = monotonic()
             yield part
-        if not follower.full and not status.ended:
-            await follower.wait(min(_PROGRESS_SECONDS, heartbeat_seconds))
+        pause = 0.0 if follower.full or status.ended else min(_PROGRESS_SECONDS, heartbeat_seconds)
+
+
+async def _words(say: Callable[[], Awaitable[bytes]] | None) -> bytes:
+    return b"" if say is None else await say()
 
 
 def _result_frames(results: Sequence[ItemResult]) -> bytes:
