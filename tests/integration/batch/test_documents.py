@@ -18,4 +18,4 @@ def test_the_example_runs(tmp_path):
     done = subprocess.run(
         [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
     )
-    assert done.stdout.splitlines() == ["completed 100", "[1] 99"], done.stderr
+    assert done.stdout.splitlines() == ["completed 100", "[[1], [2], [3]] 100"], done.stderr
