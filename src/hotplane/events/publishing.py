@@ -45,7 +45,7 @@ class NewEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of the event types."""
     severity: Severity = Severity.INFO
     time: Annotated[datetime, Meta(tz=True)] | None = None
-    """When it happened, with its offset; null for now."""
+    """When it happened, with its offset; null for the present instant."""
     source: Source | None = None
     """Who says so; it comes behind `events.source_prefix`."""
     id: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 __all__ = ["IPAddress", "IPNetwork", "embedded_in", "literal_of", "refused_range"]
@@ -114,10 +115,8 @@ def literal_of(host: str) -> IPAddress | None:
 
     Besides the usual ones these are ``127.1``, ``2130706433``, ``0x7f.1`` and ``0177.0.0.1``.
     """
-    try:
+    with suppress(ValueError):  # not the usual spelling, which says nothing yet
         return ip_address(host)
-    except ValueError:
-        pass  # not the usual spelling, which says nothing yet
     try:
         return IPv4Address(socket.inet_aton(host))
     except (OSError, ValueError):

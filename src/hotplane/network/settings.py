@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_interface, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -44,10 +45,8 @@ def _network(text: str) -> str:
     Raises:
         ValueError: It is none; one with host bits set is told its network.
     """
-    try:
+    with suppress(ValueError):  # what it is instead decides the advice
         return str(ip_network(text))
-    except ValueError:
-        pass  # what it is instead decides the advice
     try:
         inside = ip_interface(text)
     except ValueError:
