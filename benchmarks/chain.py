@@ -1,4 +1,4 @@
-"""A chain of ten validators beside pluggy and `asyncio.timeout`, and reading the registry beside a dictionary.
+"""A chain of ten validators beside pluggy, stevedore and `asyncio.timeout`, and reading a registry beside a dict.
 
 Run ``python -m benchmarks.chain``.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib.metadata import EntryPoint
 from time import perf_counter
 from timeit import Timer
 from typing import Any
 
 import pluggy
+from stevedore.extension import Extension, ExtensionManager
 
 from benchmarks.board import Row, at_most, interleave, print_table, row
 from hotplane.plugins import Validator
@@ -60,19 +62,24 @@ def timed(call: Callable[[], object], number: int, scale: float) -> Callable[[],
     return lambda: timer.timeit(number) / number * scale
 
 
-def sync_chain(rounds: int) -> Row:
+def sync_chain(rounds: int) -> list[Row]:
     chain = registry_of(Sync).chain(Validator)
     manager = pluggy.PluginManager("benchmark")
     manager.add_hookspecs(Hooks)
     for number in range(LINKS):
         manager.register(Hooked(), name=str(number))
     hook = manager.hook
+    point = EntryPoint("sync", f"{__name__}:Sync", "benchmark")
+    extensions = ExtensionManager.make_test_instance([Extension(f"v{n}", point, Sync, Sync()) for n in range(LINKS)])
     ours = timed(lambda: chain.run(1, 2), 1_000, 1e6)
     peer = timed(lambda: hook.validate(execution=1, context=2), 1_000, 1e6)
-    taken = interleave(rounds, ours, peer)
-    return row(
-        "chain of 10 sync validators, with metrics and isolation", "µs", taken[0], "pluggy", taken[1], at_most(0.6)
-    )
+    mapped = timed(lambda: extensions.map_method("validate", 1, 2), 1_000, 1e6)
+    taken = interleave(rounds, ours, peer, mapped)
+    name = "chain of 10 sync validators, with metrics and isolation"
+    return [
+        row(name, "µs", taken[0], "pluggy", taken[1], at_most(0.6)),
+        row(name, "µs", taken[0], "stevedore, map_method", taken[2]),
+    ]
 
 
 def async_chain(rounds: int) -> Row:
@@ -135,7 +142,7 @@ def reading(rounds: int) -> list[Row]:
 
 
 def measure(rounds: int = 51) -> list[Row]:
-    return [sync_chain(rounds), async_chain(rounds), *reading(rounds)]
+    return [*sync_chain(rounds), async_chain(rounds), *reading(rounds)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sampling decision, and judging an output by its schema beside jsonschema-rs alone.
+"""The sampling decision, and judging an output by its schema beside jsonschema-rs and jsonschema alone.
 
 Run ``python -m benchmarks.judgement``.
 """
@@ -12,6 +12,7 @@ from timeit import Timer
 from typing import Any
 
 import jsonschema_rs
+from jsonschema.validators import validator_for
 
 from benchmarks.board import Row, at_most, interleave, print_table, row
 from hotplane.builtin.samplers.percentage import PercentageConfig, PercentageSampler
@@ -57,9 +58,9 @@ def execution() -> Execution:
     )
 
 
-def timed(call: Callable[[], object]) -> Callable[[], float]:
+def timed(call: Callable[[], object], calls: int = CALLS) -> Callable[[], float]:
     timer = Timer(call)
-    return lambda: timer.timeit(CALLS) / CALLS * 1e6
+    return lambda: timer.timeit(calls) / calls * 1e6
 
 
 def sampler_alone() -> Callable[[], float]:
@@ -100,19 +101,21 @@ def whole_decision() -> Callable[[], float]:
 
 
 def measure(rounds: int = 15) -> list[Row]:
-    schema, peer = Schema(SCHEMA), jsonschema_rs.validator_for(SCHEMA)
-    alone, whole, ours, theirs = interleave(
+    schema, peer, slow = Schema(SCHEMA), jsonschema_rs.validator_for(SCHEMA), validator_for(SCHEMA)(SCHEMA)
+    alone, whole, ours, theirs, python = interleave(
         rounds,
         sampler_alone(),
         whole_decision(),
         timed(lambda: schema.problems(OUTPUT)),
         timed(lambda: peer.is_valid(OUTPUT)),
+        timed(lambda: slow.is_valid(OUTPUT), CALLS // 100),
     )
     name = "judging an output by its schema"
     return [
         row("sampling: the sampler's decision", "µs", alone, goal=at_most(GOAL_MICROSECONDS, of="ours")),
         row("sampling: the decision with its record", "µs", whole),
         row(name, "µs", ours, "jsonschema-rs", theirs, at_most(GOAL_SCHEMA)),
+        row(name, "µs", ours, "jsonschema", python),
     ]
 
 
