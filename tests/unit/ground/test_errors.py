@@ -41,3 +41,8 @@ def test_a_problem_reads_as_one_line() -> None:
     """File, line, message, pointer."""
     assert str(Problem("it is wrong", "/a", "x.yaml", 3)) == "x.yaml:3: it is wrong (at /a)"
     assert str(Problem("it is wrong")) == "it is wrong"
+
+
+def test_an_error_is_shown_by_the_place_to_import_it_from() -> None:
+    """The file in which a class stands is nobody's business."""
+    assert {getattr(errors, name).__module__ for name in errors.__all__} == {"hotplane.errors"}
