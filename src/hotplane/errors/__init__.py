@@ -26,8 +26,6 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     └── PluginMisconfigured                    (the last two are raised by plugins)
 """
 
-from __future__ import annotations
-
 from hotplane.errors.base import (
     HotplaneError,
     MissingExtra,
@@ -180,6 +178,7 @@ __all__ = [
     "did_you_mean",
 ]
 
-# The files are for those who read them; tracebacks, `repr` and pages show the place to import from.
+# The files are for those who read them; tracebacks, `repr` and pages show the place to import from. Annotations are
+# evaluated in the files (no `__future__`), because nobody would look their names up there.
 for _name in __all__:
     globals()[_name].__module__ = __name__

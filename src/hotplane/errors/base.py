@@ -3,8 +3,6 @@
 Imports nothing of Hotplane.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What does not fit the present state: HTTP's 409. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from hotplane.errors.base import HotplaneError

@@ -1,7 +1,5 @@
 """What is declared wrongly: configuration, ids, plugins, programs, routes. HTTP's 422. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from hotplane.errors.base import HotplaneError, Problem, did_you_mean

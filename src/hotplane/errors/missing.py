@@ -1,7 +1,5 @@
 """What was asked for and is not there: HTTP's 404. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from hotplane.errors.base import HotplaneError, did_you_mean

@@ -1,7 +1,5 @@
 """What plugins fail with, and what they raise themselves to say so. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hotplane.errors.base import HotplaneError, Problem

@@ -3,8 +3,6 @@
 Imports only `errors.base` and `errors.invalid`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hotplane.errors.base import Problem

@@ -1,7 +1,5 @@
 """What a store fails with. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from hotplane.errors.base import HotplaneError
 
 __all__ = [

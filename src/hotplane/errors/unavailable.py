@@ -1,7 +1,5 @@
 """What cannot be done now, and may be later: HTTP's 503. Imports only `errors.base`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from hotplane.errors.base import HotplaneError
