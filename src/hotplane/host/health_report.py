@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from hotplane.records import Fraction
+from hotplane.records.measures import Fraction
 from hotplane.values import Json
 
 __all__ = [

@@ -9,7 +9,8 @@ from msgspec import Struct, field
 from pydantic import BaseModel
 
 from hotplane.plugins.base import ConfigT, Plugin
-from hotplane.records import Execution, Fraction, SamplerOutcome, Task
+from hotplane.records import Execution, SamplerOutcome, Task
+from hotplane.records.measures import Fraction
 from hotplane.values import Json
 
 __all__ = ["Sample", "Sampler", "SamplingContext"]
