@@ -25,7 +25,7 @@ from hotplane.host.misfits import misfits
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec
 from hotplane.plugins import Plugin, PluginContext, WebhookHandler, kind_name, kind_of
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 from hotplane.records import Health
 from hotplane.registry import Offload
 

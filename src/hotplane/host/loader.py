@@ -22,7 +22,7 @@ from hotplane.errors import InvalidMetadata, PluginImportFailed
 from hotplane.host.generation import Generation
 from hotplane.host.source import Source, read_source
 from hotplane.plugins import Plugin
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 from hotplane.records import PluginMetadata
 
 __all__ = ["LoadedModule", "load_generation", "release"]

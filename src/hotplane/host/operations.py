@@ -20,7 +20,7 @@ from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec, Slot, literal_metadata
 from hotplane.host.source import Source, read_source
 from hotplane.plugins import Plugin, Runner, WebhookHandler, kind_name, kind_of
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 from hotplane.records import PluginMetadata, PluginState
 from hotplane.registry import Offload, Registry
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hotplane.errors import InvalidMetadata, ReferenceNotAllowed
 from hotplane.plugins import Plugin
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 
 __all__ = ["is_reference", "load_reference", "module_allowed"]
 

@@ -1,18 +1,8 @@
 """The contract that plugin authors read: one short file per kind."""
 
-from hotplane.plugins.base import (
-    Clock,
-    Config,
-    HttpAnswer,
-    KeyValue,
-    Logger,
-    Outbound,
-    Plugin,
-    PluginContext,
-    kind_name,
-    kind_of,
-)
+from hotplane.plugins.base import Config, Plugin, kind_name, kind_of
 from hotplane.plugins.call import CURRENT_CALL, Call
+from hotplane.plugins.context import Clock, HttpAnswer, KeyValue, Logger, Outbound, PluginContext
 from hotplane.plugins.runner import NotExecuted, ProgramFailed, ProgramOverran, Runner, TransportFailed
 from hotplane.plugins.sampler import Sample, Sampler, SamplingContext
 from hotplane.plugins.validator import ValidationContext, Validator

@@ -8,7 +8,7 @@ import pytest
 from hotplane.builtin import BUILTIN_TYPES, load_builtin
 from hotplane.errors import UnknownType
 from hotplane.plugins import kind_name, kind_of
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 
 EXPECTED = {
     "local": ("runner", 0),

@@ -12,7 +12,8 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from hotplane.host.compatibility import host_problem, requirement_problem
-from hotplane.plugins.base import check_plugin_class, kind_of
+from hotplane.plugins.base import kind_of
+from hotplane.plugins.checking import check_plugin_class
 from hotplane.testing.broken import ContractBroken, require
 from hotplane.testing.contract.subject import Subject
 from hotplane.version import __version__

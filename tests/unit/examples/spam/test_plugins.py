@@ -10,7 +10,7 @@ from examples.spam import classify, detect
 from examples.spam.plugins import LinkAndPrize, LinkAndPrizeConfig
 from hotplane.config import load_config
 from hotplane.plugins import ValidationContext
-from hotplane.plugins.base import check_plugin_class
+from hotplane.plugins.checking import check_plugin_class
 from hotplane.records import Execution, ExecutionStatus, Task, ValidationResult, now
 from hotplane.schemas import Schema
 from hotplane.values import Json
