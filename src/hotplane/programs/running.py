@@ -1,6 +1,6 @@
 """Running a program to its end or to its deadline, whichever comes first.
 
-Imports only `loading`, `threads`, `settings`, `failures`, `plugins`, `records`, `values` and `errors`.
+Imports only `cache`, `loading`, `threads`, `settings`, `failures`, `plugins`, `records`, `values` and `errors`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TypeAlias, cast
 
 from hotplane.errors import NotJson, Overloaded, ProgramNotImportable
 from hotplane.plugins import ProgramFailed
+from hotplane.programs.cache import ProgramCache
 from hotplane.programs.failures import MAX_MESSAGE, failure_of, storable
 from hotplane.programs.loading import Program, find_program, split_spec
 from hotplane.programs.settings import ProgramSettings
@@ -39,6 +40,8 @@ class Programs:
             max_stuck=self.settings.max_stuck,
             queue_limit=self.settings.queue_limit,
         )
+        self.loaded = ProgramCache(self.load)
+        """What has been loaded; ask it, so that each program is imported once."""
         self._stuck: set[_Task] = set()
 
     @property

@@ -21,7 +21,7 @@ from hotplane.errors import (
 from hotplane.plugins import CURRENT_CALL
 from hotplane.plugins import Call as CurrentCall
 from hotplane.plugins import ProgramFailed as FailedHere
-from hotplane.programs import Program, Programs
+from hotplane.programs import Programs
 from hotplane.valkyrie import (
     Call,
     DeadlineExceeded,
@@ -33,12 +33,10 @@ from hotplane.valkyrie import (
 )
 from hotplane.values import Json
 
-__all__ = ["MAX_CACHED", "RUN", "InProcess", "check_method"]
+__all__ = ["RUN", "InProcess", "check_method"]
 
 RUN = "run"
 """The only method of a program."""
-MAX_CACHED = 1_000
-"""Loaded programs that are remembered; beyond that the oldest is looked up again when it is next needed."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -65,8 +63,7 @@ class InProcess:
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
-        self._loaded: dict[str, Program] = {}
-        self._loading: dict[str, asyncio.Task[Program]] = {}
+        self._loaded = programs.loaded
 
     def handle(self, call: Call) -> Coroutine[None, None, bytes]:
         """Serve a call of Valkyrie; see `run`."""
@@ -81,7 +78,7 @@ class InProcess:
             TimeoutError: It is still being imported; the import goes on.
         """
         try:
-            await self._load(spec, seconds)
+            await self._loaded.load(spec, seconds)
         except HotplaneError:
             return False
         return True
@@ -109,7 +106,7 @@ class InProcess:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + seconds
         try:
-            program = self._loaded.get(spec) or await self._load(spec, seconds)
+            program = self._loaded.get(spec) or await self._loaded.load(spec, seconds)
             return _encode(await self._programs.run(program, _decoded(payload), ends_at - clock()))
         except FailedHere as error:
             failure = error.failure
@@ -129,25 +126,6 @@ class InProcess:
         except ShuttingDown:
             raise PeerShuttingDown from None
         raise ProgramFailed(failure.message, type=failure.type, traceback=failure.traceback)
-
-    async def _load(self, spec: str, seconds: float) -> Program:
-        loading = self._loading.get(spec)
-        if loading is None:
-            loading = self._loading[spec] = asyncio.create_task(self._programs.load(spec))
-            loading.add_done_callback(lambda done: self._keep(spec, done))
-        # Waiting, unlike awaiting, does not cancel the import that others wait for.
-        await asyncio.wait((loading,), timeout=max(0.0, seconds))
-        if not loading.done():
-            raise TimeoutError
-        return loading.result()
-
-    def _keep(self, spec: str, loading: asyncio.Task[Program]) -> None:
-        del self._loading[spec]
-        if loading.cancelled() or loading.exception() is not None:
-            return
-        if len(self._loaded) >= MAX_CACHED:
-            del self._loaded[next(iter(self._loaded))]
-        self._loaded[spec] = loading.result()
 
 
 def _decoded(payload: bytes) -> Json:

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from hotplane.builtin.runners import local
 from hotplane.builtin.runners.local import LocalRunner
 from hotplane.errors import ProgramNotImportable
 from hotplane.plugins import ProgramFailed
-from hotplane.programs import Programs, ProgramSettings
+from hotplane.programs import Programs, ProgramSettings, cache
 from hotplane.records import Task
 
 BOUND = 5.0
@@ -65,7 +64,7 @@ async def test_a_program_is_loaded_once_for_many_executions(runner, module, monk
         loads.append(spec)
         return await load(spec)
 
-    monkeypatch.setattr(runner.programs, "load", counted)
+    monkeypatch.setattr(runner.programs.loaded, "_import", counted)
     results = await asyncio.gather(*(runner.run(task("local_once:f"), n, BOUND) for n in range(100)))
     assert results == list(range(100))
     assert loads == ["local_once:f"]
@@ -94,7 +93,7 @@ async def test_a_slow_import_does_not_break_the_deadline(runner, module, monkeyp
 
 async def test_only_so_many_programs_are_remembered(runner, module, monkeypatch):
     """The oldest gives way, and still runs when it is needed again."""
-    monkeypatch.setattr(local, "MAX_CACHED", 2)
+    monkeypatch.setattr(cache, "MAX_CACHED", 2)
     module("local_many", "\n".join(f"def f{n}(x): return {n}" for n in range(4)))
     for number in (0, 1, 2, 3, 0):
         assert await runner.run(task(f"local_many:f{number}"), None, BOUND) == number

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from hotplane.plugins import Config, ProgramOverran, Runner
-from hotplane.programs import Program, Programs
+from hotplane.plugins import ProgramOverran, Runner
+from hotplane.programs import Programs
 from hotplane.records import PluginMetadata, Task
 from hotplane.values import Json
 
-__all__ = ["MAX_CACHED", "LocalRunner"]
-
-MAX_CACHED = 1_000
-"""Loaded programs that are remembered; beyond that the oldest is looked up again when it is next needed."""
+__all__ = ["LocalRunner"]
 
 
 class LocalRunner(Runner):
@@ -33,11 +30,6 @@ class LocalRunner(Runner):
     programs: Programs
     """Loads and runs programs; set by the host."""
 
-    def __init__(self, config: Config | None = None) -> None:
-        super().__init__(config)
-        self._loaded: dict[str, Program] = {}
-        self._loading: dict[str, asyncio.Task[Program]] = {}
-
     async def prepare(self, spec: str) -> None:
         """Load a program before the first execution needs it.
 
@@ -45,7 +37,7 @@ class LocalRunner(Runner):
             ProgramNotAllowed, ProgramNotImportable: It cannot be loaded.
             TooManyStuckThreads, Overloaded, ShuttingDown: There is no room for loading it.
         """
-        await self._load(spec, None)
+        await self.programs.loaded.load(spec)
 
     async def run(self, task: Task, input: Json, deadline: float) -> Json:
         """Run the task's program.
@@ -57,11 +49,11 @@ class LocalRunner(Runner):
             ProgramNotAllowed, ProgramNotImportable: The program cannot be loaded; it did not run.
             TooManyStuckThreads, Overloaded, ShuttingDown: There is no room for it; it did not run.
         """
-        program = self._loaded.get(task.program)
+        program = self.programs.loaded.get(task.program)
         if program is None:
             clock = asyncio.get_running_loop().time
             started = clock()
-            program = await self._load(task.program, deadline)
+            program = await self.programs.loaded.load(task.program, deadline)
             deadline -= clock() - started
         try:
             return await self.programs.run(program, input, deadline)
@@ -71,26 +63,7 @@ class LocalRunner(Runner):
     def stats(self) -> Mapping[str, Json]:
         """Return how many programs are loaded, and what hangs."""
         return {
-            "programs": len(self._loaded),
+            "programs": len(self.programs.loaded),
             "stuck_threads": self.programs.stuck_threads,
             "stuck_tasks": self.programs.stuck_tasks,
         }
-
-    async def _load(self, spec: str, deadline: float | None) -> Program:
-        loading = self._loading.get(spec)
-        if loading is None:
-            loading = self._loading[spec] = asyncio.create_task(self.programs.load(spec))
-            loading.add_done_callback(lambda done: self._keep(spec, done))
-        # Waiting, unlike awaiting, does not cancel the import that others wait for.
-        await asyncio.wait((loading,), timeout=None if deadline is None else max(0.0, deadline))
-        if not loading.done():
-            raise TimeoutError
-        return loading.result()
-
-    def _keep(self, spec: str, loading: asyncio.Task[Program]) -> None:
-        del self._loading[spec]
-        if loading.cancelled() or loading.exception() is not None:
-            return
-        if len(self._loaded) >= MAX_CACHED:
-            del self._loaded[next(iter(self._loaded))]
-        self._loaded[spec] = loading.result()
