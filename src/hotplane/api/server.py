@@ -11,11 +11,8 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from email.utils import formatdate
 from time import monotonic
-from typing import Any
 
-import uvicorn
 from uvicorn.server import ServerState
 
 from hotplane.api.application import create_app
@@ -24,11 +21,11 @@ from hotplane.api.ongoing import Ongoing
 from hotplane.api.protocol import Connection, ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.log import get_logger
+from hotplane.network.answering import connections, renew_date
 
 __all__ = ["Server", "serve"]
 
 _BACKLOG = 2048
-_KEEP_ALIVE_SECONDS = 60
 _HOUSEKEEPING_SECONDS = 1.0
 _LAST_SECONDS = 0.8
 """What stopping may take beyond its grace: interrupting, recording and answering what is left."""
@@ -72,7 +69,7 @@ class Server:
             for each in sockets:
                 each.close()
             raise
-        make = self._connections()
+        make = connections(create_app(self._host, self._ongoing), Connection, self._state, limits=self._limits)
         loop = asyncio.get_running_loop()
         try:
             for each in sockets:
@@ -117,31 +114,12 @@ class Server:
         if tasks:
             await asyncio.wait(tasks, timeout=limit)
 
-    def _connections(self) -> Callable[[], asyncio.Protocol]:
-        """Return the factory of connections."""
-        config = uvicorn.Config(
-            create_app(self._host, self._ongoing),
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        )
-        config.load()
-        kind = type("LimitedConnection", (Connection,), {"limits": self._limits})
-        state: dict[str, Any] = {}
-        return lambda: kind(config=config, server_state=self._state, app_state=state)
-
     async def _keep_house(self) -> None:
         """Every second: renew the header Date, and end connections that keep us waiting."""
         loop = asyncio.get_running_loop()
         pause = min(_HOUSEKEEPING_SECONDS, self._limits.request_seconds)
         while True:
-            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+            renew_date(self._state)
             for connection in self._open():
                 connection.expire(loop.time())
             await asyncio.sleep(pause)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from email.utils import formatdate
+from collections.abc import Callable
 from typing import Any, cast
 
-import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from hotplane.network.answering import connections, renew_date
 from hotplane.valkyrie.listener import open_tcp
 from hotplane.valkyrie.tls import server_context
 from hotplane.worker.settings import HttpAddress, WorkerSettings
@@ -23,7 +23,6 @@ __all__ = ["HttpServer"]
 
 _BACKLOG = 1024
 _HEAD_BYTES = 32_768
-_KEEP_ALIVE_SECONDS = 60
 _DATE_SECONDS = 1.0
 _CLOSING_SECONDS = 0.1
 """What answers that are still on their way may take when the server closes."""
@@ -132,28 +131,16 @@ class HttpServer:
     def _context(self) -> ssl.SSLContext | None:
         return server_context(self._settings.tls) if self._address.scheme == "https" else None
 
-    def _make_connections(self) -> Any:
-        config = uvicorn.Config(
+    def _make_connections(self) -> Callable[[], asyncio.Protocol]:
+        return connections(
             self._application,
-            http=_Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            _Connection,
+            self._state,
+            max_connections=self._settings.max_http_connections,
+            head_seconds=self._settings.http_request_seconds,
         )
-        config.load()
-        limits = {
-            "max_connections": self._settings.max_http_connections,
-            "head_seconds": self._settings.http_request_seconds,
-        }
-        kind = type("LimitedConnection", (_Connection,), limits)
-        return lambda: kind(config=config, server_state=self._state, app_state={})
 
     async def _renew_date(self) -> None:
         while True:
-            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+            renew_date(self._state)
             await asyncio.sleep(_DATE_SECONDS)
