@@ -9,9 +9,10 @@ from hotplane.api.bodies import Receive
 from hotplane.api.door import Scope, Send
 from hotplane.api.following import event_parts
 from hotplane.api.intake import Intake, give_up
+from hotplane.api.leaving import disconnected, end_tasks
 from hotplane.api.problems import document_of, unexpected
 from hotplane.api.streams import Streams, frame
-from hotplane.api.unending import EVENT_STREAM, Unending, disconnected, end_tasks
+from hotplane.api.unending import EVENT_STREAM, Unending
 from hotplane.errors import HotplaneError
 from hotplane.execution.batch import Batches
 

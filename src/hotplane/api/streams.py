@@ -1,19 +1,20 @@
 """Streams of events (Server-Sent Events): one bounded queue for each client, ended when the server stops.
 
-Imports only `errors`, `door`'s types and the host's feed. The format is that of the HTML standard.
+Imports only `errors`, `leaving`, `door`'s types and the host's feed. The format is that of the HTML standard.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from starlette.responses import Response
 
 from hotplane.api.bodies import Receive
 from hotplane.api.door import Scope, Send
+from hotplane.api.leaving import disconnected, end_tasks
 from hotplane.errors import Overloaded, ShuttingDown
 
 __all__ = ["EventStream", "Streams", "frame"]
@@ -122,7 +123,7 @@ class EventStream(Response, Generic[T]):
         del scope
         tasks = [
             asyncio.create_task(self._send_all(send), name="hotplane-event-stream"),
-            asyncio.create_task(_gone(receive)),
+            asyncio.create_task(disconnected(receive)),
             asyncio.create_task(self._streams.closing.wait()),
         ]
         sending, gone, _ = tasks
@@ -136,7 +137,7 @@ class EventStream(Response, Generic[T]):
         finally:
             self._source.close()
             self._streams.leave()
-            await _end(tasks)
+            await end_tasks(*tasks)
         if not sending.cancelled():
             sending.result()
 
@@ -162,14 +163,3 @@ class EventStream(Response, Generic[T]):
                 missed, told = self._source.dropped - told, self._source.dropped
                 yield frame("missed", {"events": missed})
             yield frame(*self._name(item))
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
-
-
-async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

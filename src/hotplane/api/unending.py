@@ -1,4 +1,4 @@
-"""Answers that go on until their source, their client or the server ends them. Imports `streams`' count, `exchange`."""
+"""Answers that go on until source, client or server ends them. Imports `streams`, `exchange`, `leaving` and lower."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from starlette.responses import Response
 from hotplane.api.bodies import Receive
 from hotplane.api.door import Scope, Send
 from hotplane.api.exchange import CONNECTION
+from hotplane.api.leaving import disconnected, end_tasks
 from hotplane.api.streams import Streams
 from hotplane.errors import HotplaneError
 from hotplane.log import get_logger
 
-__all__ = ["EVENT_STREAM", "Unending", "disconnected", "end_tasks"]
+__all__ = ["EVENT_STREAM", "Unending"]
 
 EVENT_STREAM = "text/event-stream"
 _log = get_logger(room="api")
@@ -90,16 +91,3 @@ class Unending(Response):
         connection = scope.get("extensions", {}).get(CONNECTION)
         if connection is not None:
             connection.cut(scope)
-
-
-async def disconnected(receive: Receive) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        continue
-
-
-async def end_tasks(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel what still runs, and wait until it has ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
