@@ -10,8 +10,8 @@ from hotplane.cli.documents import json_argument
 from hotplane.cli.event_tail import tailed
 from hotplane.cli.event_views import EVENT_COLUMNS, event_line
 from hotplane.cli.failure import BadInput, say
-from hotplane.cli.options import SERVER, ListOutput, Output, Server, instant
-from hotplane.cli.output import Form, ListForm, show_list, write, write_json
+from hotplane.cli.options import SERVER, Count, FollowOutput, ListOutput, Output, Server, instant
+from hotplane.cli.output import Form, ListForm, follow, show_list, write, write_json
 from hotplane.cli.remote import Remote, path
 from hotplane.values import Json
 
@@ -71,25 +71,13 @@ def tail(
         int | None,
         typer.Option(metavar="PLACE", min=0, help="Begin behind this place in the log; 0 for all. Left away: now."),
     ] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many events.")
-    ] = None,
+    count: Count = None,
     server: Server = SERVER,
-    output: Annotated[
-        Form, typer.Option("--output", "-o", help="Text for people, or JSON for programs: one object a line.")
-    ] = Form.TABLE,
+    output: FollowOutput = Form.TABLE,
 ) -> None:
     """Follow events until Ctrl-C; over lost connections and restarts of the server, without loss or repetition."""
-    left = count
     with Remote(server) as remote:
-        for event in tailed(remote, _filter(type, severity, task, execution), after):
-            if output is Form.JSON:
-                write_json(event)
-            else:
-                write(event_line(event) + "\n")
-            left = None if left is None else left - 1
-            if left == 0:
-                return
+        follow(tailed(remote, _filter(type, severity, task, execution), after), output, event_line, count=count)
 
 
 @application.command()

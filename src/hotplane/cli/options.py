@@ -11,7 +11,7 @@ import typer
 from hotplane.cli.failure import BadInput
 from hotplane.cli.output import Form, ListForm
 
-__all__ = ["SERVER", "ConfigFile", "ListOutput", "Output", "Server", "Store", "instant"]
+__all__ = ["SERVER", "ConfigFile", "Count", "FollowOutput", "ListOutput", "Output", "Server", "Store", "instant"]
 
 SERVER = "http://127.0.0.1:3000"
 """Where a server is that nobody gave another address."""
@@ -26,6 +26,10 @@ ListOutput = Annotated[
     ListForm,
     typer.Option("--output", "-o", help='A table, {"items": […]} as JSON, or one JSON object a line.'),
 ]
+FollowOutput = Annotated[
+    Form, typer.Option("--output", "-o", help="Text for people, or JSON for programs: one object a line.")
+]
+Count = Annotated[int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many events.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(

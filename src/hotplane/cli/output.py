@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 
 import typer
 
@@ -17,7 +18,7 @@ from hotplane.cli.tables import Column, details, table
 from hotplane.errors import HotplaneError
 from hotplane.values import Json
 
-__all__ = ["PIPE_CLOSED", "Form", "ListForm", "OutputFailed", "show_list", "show_one", "write", "write_json"]
+__all__ = ["PIPE_CLOSED", "Form", "ListForm", "OutputFailed", "follow", "show_list", "show_one", "write", "write_json"]
 
 PIPE_CLOSED = 141
 """The exit code when the reader has gone, as shells give it: 128 and the number of SIGPIPE."""
@@ -81,6 +82,22 @@ def show_one(record: Row, form: Form, fields: Sequence[tuple[str, object]]) -> N
         write_json(record)
     else:
         write(details(fields))
+
+
+def follow(rows: Iterable[Row], form: Form, line: Callable[[Row], str], *, count: int | None) -> None:
+    """Print things as they come, one a line.
+
+    Args:
+        rows: The things.
+        form: For whom.
+        line: What people see of one, without the line's end.
+        count: After how many to end; null for never.
+    """
+    for row in islice(rows, count):
+        if form is Form.JSON:
+            write_json(row)
+        else:
+            write(line(row) + "\n")
 
 
 def show_list(rows: Iterable[Row], form: ListForm, columns: Sequence[Column], *, nothing: str) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hotplane.cli.options import SERVER, ListOutput, Server
-from hotplane.cli.output import Form, ListForm, show_list, show_one, write, write_json
+from hotplane.cli.options import SERVER, Count, FollowOutput, ListOutput, Server
+from hotplane.cli.output import Form, ListForm, follow, show_list, show_one
 from hotplane.cli.remote import Remote, path
 from hotplane.cli.tables import moment
 from hotplane.cli.text import printable
@@ -39,34 +39,26 @@ def health(
 def events(
     *,
     plugin: Annotated[str | None, typer.Argument(metavar="PLUGIN", help="Id of the plugin. Left away: all.")] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many events.")
-    ] = None,
+    count: Count = None,
     server: Server = SERVER,
-    output: Annotated[
-        Form, typer.Option("--output", "-o", help="Text for people, or JSON for programs: one object a line.")
-    ] = Form.TABLE,
+    output: FollowOutput = Form.TABLE,
 ) -> None:
     """Follow what happens to plugins, until the server stops or Ctrl-C."""
-    left = count
     with Remote(server) as remote:
-        for name, data in remote.events(path("plugins", "events")):
-            if name != "missed" and plugin is not None and data.get("plugin_id") != plugin:
-                continue
-            if output is Form.JSON:
-                write_json({"event": name, **data})
-            else:
-                write(printable(_line(name, data)) + "\n")
-            left = None if left is None else left - 1
-            if left == 0:
-                return
+        news = ({"event": name, **data} for name, data in remote.events(path("plugins", "events")))
+        told = (each for each in news if plugin is None or each["event"] == "missed" or each.get("plugin_id") == plugin)
+        follow(told, output, _line, count=count)
 
 
 def _checked(remote: Remote, plugin: str) -> dict[str, Any]:
     return remote.post(path("plugins", plugin, "health", "check"))
 
 
-def _line(name: str, data: Mapping[str, Any]) -> str:
+def _line(data: Mapping[str, Any]) -> str:
+    return printable(_words(str(data["event"]), data))
+
+
+def _words(name: str, data: Mapping[str, Any]) -> str:
     if name == "missed":
         return f"… {data.get('events')} events were missed"
     what = {
