@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from hotplane.plugins import Plugin
@@ -25,9 +26,7 @@ def shown_configuration(
         defaults: Whether what was left away is shown, too.
     """
     if cls is not None:
-        try:
-            model = cls.Config.model_validate(configuration)
-            return model.model_dump(mode="json", exclude_unset=not defaults)
-        except Exception:  # noqa: S110 - whatever an author's model does; then it is shown as unknown
-            pass
+        # An author's model may raise anything, and what it says may quote a secret: then it is shown as unknown.
+        with suppress(Exception):
+            return cls.Config.model_validate(configuration).model_dump(mode="json", exclude_unset=not defaults)
     return dict.fromkeys(map(str, configuration), HIDDEN)
