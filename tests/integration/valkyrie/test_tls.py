@@ -5,7 +5,7 @@ import pytest
 from hotplane.errors import ConfigurationError
 from hotplane.log import capture_logs
 from hotplane.valkyrie import ConnectFailed
-from tests.integration.valkyrie.conftest import Certificates, Connect, RawConnect, Serve
+from tests.integration.valkyrie.conftest import Certificates, Connect, RawConnect, Serve, openssl
 
 TLS = "tls://localhost:0"
 
@@ -95,3 +95,30 @@ async def test_missing_files_are_named(start_server: Serve, start_client: Connec
         await start_server(endpoint=TLS)
     with pytest.raises(ConfigurationError, match=r"nobody\.pem"):
         await start_client("tls://localhost:1", tls=files(certificates, ca="nobody"))
+
+
+async def test_an_authority_that_nobody_named_must_be_the_systems(
+    start_server: Serve, start_client: Connect, certificates: Certificates
+):
+    """Without an authority of its own a client trusts the system's list, which does not hold ours."""
+    server = await start_server(endpoint=TLS, tls=files(certificates, "server"))
+    with pytest.raises(ConnectFailed, match="certificate is not accepted"):
+        await start_client(server.endpoint)
+
+
+async def test_a_certificate_without_its_key_is_named(start_server: Serve, certificates: Certificates):
+    """A key that belongs to another certificate is refused before anybody can connect."""
+    tls = {"cert_file": certificates.path("server.pem"), "key_file": certificates.path("client.key")}
+    with pytest.raises(ConfigurationError, match=r"no certificate with its key can be read from .*client\.key"):
+        await start_server(endpoint=TLS, tls=tls)
+
+
+async def test_an_encrypted_key_is_refused_instead_of_asked_for(start_server: Serve, certificates: Certificates):
+    """No terminal is asked for a password: that would block the process."""
+    openssl(
+        certificates.directory,
+        *("ec", "-in", "server.key", "-aes128", "-passout", "pass:secret", "-out", "locked.key"),
+    )
+    tls = {"cert_file": certificates.path("server.pem"), "key_file": certificates.path("locked.key")}
+    with pytest.raises(ConfigurationError, match="keys must not be"):
+        await start_server(endpoint=TLS, tls=tls)

@@ -1,6 +1,7 @@
 """A place is given to one caller at a time, first come, first served, whatever is cancelled in between."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -89,6 +90,48 @@ async def test_a_closed_window_gives_no_place_until_it_opens():
     places.wake()
     await waiting
     assert places.taken == 1
+
+
+async def test_a_waiter_that_was_cancelled_first_is_passed_over():
+    """Cancellation in the same turn as the hand-over, the other way round: the place goes to the next."""
+    places = window()
+    places.try_take()
+    doomed = asyncio.create_task(places.take(soon()))
+    next_one = asyncio.create_task(places.take(soon()))
+    await started(doomed, next_one)
+    doomed.cancel()
+    places.give_back()
+    await next_one
+    assert places.taken == 1
+
+
+async def test_a_place_that_comes_as_the_deadline_passes_is_kept():
+    """Who was handed a place has it, though its time to wait is over in the same turn."""
+    loop, places = asyncio.get_running_loop(), window()
+    mishaps = list[object]()
+    loop.set_exception_handler(lambda _, context: mishaps.append(context))
+    places.try_take()
+    deadline = loop.time() + 0.1
+    waiting = asyncio.create_task(places.take(deadline))
+    await started(waiting)
+    loop.call_at(deadline - 0.01, places.give_back)
+    time.sleep(0.15)  # noqa: ASYNC251 - so that both are due in the same turn
+    await waiting
+    assert (places.taken, mishaps) == (1, [])
+
+
+async def test_when_all_are_refused_the_cancelled_stays_cancelled():
+    """Everybody else gets an error of its own."""
+    places = window()
+    places.try_take()
+    tasks = [asyncio.create_task(places.take(soon())) for _ in range(3)]
+    await started(*tasks)
+    tasks[1].cancel()
+    places.refuse_all(lambda: PeerOverloaded("no more"))
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ends] == [PeerOverloaded, asyncio.CancelledError, PeerOverloaded]
+    assert ends[0] is not ends[2]
+    assert places.waiting == 0
 
 
 class WindowMachine(RuleBasedStateMachine):
