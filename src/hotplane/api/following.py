@@ -30,7 +30,7 @@ _PACES = (0.02, 0.05)
 _PROGRESS_SECONDS = 1.0
 _DIGITS = 18
 
-_lines = msgspec.json.Encoder().encode_lines
+_encoder = msgspec.json.Encoder()
 
 
 def cursor_of(text: str) -> int:
@@ -176,6 +176,10 @@ async def event_parts(
 
 async def _words(say: Callable[[], Awaitable[bytes]] | None) -> bytes:
     return b"" if say is None else await say()
+
+
+def _lines(results: Sequence[ItemResult]) -> bytes:
+    return _encoder.encode_lines(list(results))  # of any other sequence msgspec 0.22 never lets go of the iterator
 
 
 def _result_frames(results: Sequence[ItemResult]) -> bytes:
