@@ -35,6 +35,7 @@ class EndedBatch:
 
 
 async def read() -> list[bytes]:
+    """Read the batch as a client does that does not wait for more."""
     batch: Any = EndedBatch()
     return [part async for part in line_parts(batch, "b", 0, follow=False, limit=None, heartbeat_seconds=9)]
 
