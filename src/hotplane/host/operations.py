@@ -164,6 +164,10 @@ class Operations:
         slot.code, slot.plugin = fresh, plugin
         slot.generation += 1
         slot.activation = next(self._activations)
+        self._plug_in(slot, plugin)
+        slot.lifecycle.to(PluginState.ACTIVE)
+
+    def _plug_in(self, slot: Slot, plugin: Plugin[Any]) -> None:
         self._registry.register(
             plugin,
             id=slot.spec.id,
@@ -175,7 +179,6 @@ class Operations:
             on_fail=slot.spec.on_fail,
             stats=slot.versions.serve(plugin.version, slot.generation),
         )
-        slot.lifecycle.to(PluginState.ACTIVE)
 
     def _limit(self, spec: PluginSpec, plugin: Plugin[Any]) -> float | None:
         if spec.limit is None and isinstance(plugin, Runner | WebhookHandler):
