@@ -53,7 +53,9 @@ class Forwarding:
         self._limit = config.plugins.health_timeout_seconds
         self._log = log
         self.default = route_of(config)
-        self.routes = Routes(registry, probe=self.probe, default=self.default, on_change=self._on_change)
+        self.routes = Routes(
+            registry, probe=self.probe, default=self.default, absence=self._absence, on_change=self._on_change
+        )
 
     async def check_program(self, program: str, route: tuple[str, ...]) -> None:
         """Load a program where the route ends up in this process; other runners have their own."""
@@ -82,6 +84,15 @@ class Forwarding:
             return Health()
         health = await call_hook(plugin, "check_health", limit=self._limit, offload=self._offload)
         return health if isinstance(health, Health) else Health()
+
+    def _absence(self, plugin_id: str) -> str | None:
+        """Return why a plugin is none of the runners that work can go to; None when there is no such plugin."""
+        status = next((each for each in self._plugins() if each.id == plugin_id), None)
+        if status is None:
+            return None
+        if status.kind not in {"runner", ""}:
+            return f"it is a {status.kind}, not a runner"
+        return f"it is {status.state}: {status.reason}" if status.reason else f"it is {status.state}"
 
     def _on_change(self, change: FallbackChange) -> None:
         self._tell(change)

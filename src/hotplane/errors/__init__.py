@@ -8,7 +8,7 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── UnknownTask, UnknownPlugin, UnknownWebhook, UnknownExecution, UnknownDelivery, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
-    │   ├── NoFallback, DeliveryUnderWay, BatchElsewhere, BatchEnded, BatchNotEnded
+    │   ├── NoFallback, RunnerNotServing, DeliveryUnderWay, BatchElsewhere, BatchEnded, BatchNotEnded
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
@@ -45,6 +45,7 @@ from hotplane.errors.conflicts import (
     NoFallback,
     NotReloadable,
     PluginNeeded,
+    RunnerNotServing,
 )
 from hotplane.errors.invalid import (
     ConfigurationError,
@@ -158,6 +159,7 @@ __all__ = [
     "ReferenceNotAllowed",
     "ReservedId",
     "RetryLater",
+    "RunnerNotServing",
     "ShuttingDown",
     "StorageCorrupt",
     "StorageError",

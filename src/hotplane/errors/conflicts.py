@@ -17,6 +17,7 @@ __all__ = [
     "NoFallback",
     "NotReloadable",
     "PluginNeeded",
+    "RunnerNotServing",
 ]
 
 
@@ -102,6 +103,17 @@ class NoFallback(Conflict):
     def __init__(self, runner: str, reason: str) -> None:
         self.runner = runner
         self.reason = reason
+        super().__init__()
+
+
+class RunnerNotServing(Conflict):
+    """The plugin {plugin_id!r} takes no work: {reason}. `hotplane plugins show {plugin_id}` tells more."""
+
+    code = "runner-not-serving"
+
+    def __init__(self, plugin_id: str, reason: str) -> None:
+        self.plugin_id = plugin_id
+        self.reason = reason.rstrip(".")
         super().__init__()
 
 

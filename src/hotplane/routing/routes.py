@@ -12,7 +12,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
-from hotplane.errors import InvalidRoute, NoFallback, UnknownPlugin
+from hotplane.errors import InvalidRoute, NoFallback, RunnerNotServing, UnknownPlugin
 from hotplane.plugins import Runner
 from hotplane.records import Health
 from hotplane.registry import Registry
@@ -64,6 +64,7 @@ class Routes:
         default: The route of tasks that name none, if the host has one.
         settings: Of the breakers. A probe's lease is made as long as the longest attempt in any case.
         overrides: Settings of single runners' breakers, by id.
+        absence: Tells why a plugin of the host is not among the registry's runners; null for one that there is not.
         on_change: Told when a fallback is activated, fails, and is over.
         clock: Seconds that pass steadily, for the breakers.
     """
@@ -76,6 +77,7 @@ class Routes:
         default: tuple[str, ...] = (),
         settings: BreakerSettings = ROUTE_BREAKER,
         overrides: Mapping[str, BreakerSettings] = MappingProxyType({}),
+        absence: Callable[[str], str | None] = lambda _: None,
         on_change: Callable[[FallbackChange], object] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -84,6 +86,7 @@ class Routes:
         self._probe = probe
         self._settings = settings
         self._overrides = overrides
+        self._absence = absence
         self._board = FallbackBoard(on_change)
         self._changing = RLock()
         self._breakers: dict[str, Breaker] = {}
@@ -144,7 +147,7 @@ class Routes:
             strategy: The runner that takes over, ahead of those behind it; by default, these.
 
         Raises:
-            UnknownPlugin: There is no such runner.
+            UnknownPlugin, RunnerNotServing: There is no such runner, or it is not there now.
             NoFallback: Nobody could take over.
         """
         self._check_known(runner)
@@ -166,7 +169,7 @@ class Routes:
         """Give a runner its work back: its breaker is closed, whyever it was open.
 
         Raises:
-            UnknownPlugin: There is no such runner.
+            UnknownPlugin, RunnerNotServing: There is no such runner, or it is not there now.
         """
         self._check_known(runner)
         with self._changing:
@@ -179,7 +182,7 @@ class Routes:
         """Return where a runner's work goes, and the figures of its breaker.
 
         Raises:
-            UnknownPlugin: There is no such runner.
+            UnknownPlugin, RunnerNotServing: There is no such runner, or it is not there now.
         """
         self._check_known(runner)
         return FallbackStatus(
@@ -193,7 +196,7 @@ class Routes:
         """Find out who would take a runner's work now, without sending any and without using up a probe.
 
         Raises:
-            UnknownPlugin: There is no such runner.
+            UnknownPlugin, RunnerNotServing: There is no such runner, or it is not there now.
         """
         self._check_known(runner)
         candidates: list[Candidate] = await asyncio.gather(
@@ -234,14 +237,21 @@ class Routes:
         return _unique([*([chosen] if chosen else []), *routed])
 
     def _check_known(self, runner: str) -> None:
-        if not self._registry.contains(Runner, runner):
+        if self._registry.contains(Runner, runner):
+            return
+        why = self._absence(runner)
+        if why is None:
             raise UnknownPlugin(runner, (plugin.id for plugin in self._runners()))
+        raise RunnerNotServing(runner, why)
 
     def _check_takes_over(self, runner: str, strategy: str) -> None:
         if strategy in {"none", runner}:
             raise NoFallback(runner, f"{strategy!r} cannot take over")
         if not self._registry.contains(Runner, strategy):
-            raise NoFallback(runner, f"there is no runner {strategy!r}")
+            why = self._absence(strategy)
+            raise NoFallback(
+                runner, f"there is no runner {strategy!r}" if why is None else f"{strategy!r} takes no work: {why}"
+            )
 
     def _runners(self) -> tuple[Runner[Any], ...]:
         return self._registry.list(Runner, enabled_only=False)

@@ -10,9 +10,18 @@ import pytest
 
 from hotplane import Hotplane
 from hotplane.config import config_from_mapping
-from hotplane.errors import InvalidRoute, NoFallback, NoRunnerAvailable
-from hotplane.plugins import CURRENT_CALL, Config, NotExecuted, Runner, TransportFailed
-from hotplane.records import PluginMetadata, Task
+from hotplane.errors import InvalidRoute, NoFallback, NoRunnerAvailable, PluginMisconfigured, RunnerNotServing
+from hotplane.plugins import (
+    CURRENT_CALL,
+    Config,
+    NotExecuted,
+    PluginContext,
+    Runner,
+    TransportFailed,
+    ValidationContext,
+    Validator,
+)
+from hotplane.records import Execution, PluginMetadata, Task, ValidationResult
 from hotplane.specs import route_of
 from hotplane.values import Json
 
@@ -170,3 +179,38 @@ async def test_a_runner_may_decline_the_fallback(switch: dict[str, bool], attemp
     runner = {"name": "valkyrie" if switch else "http", "configuration": configuration}
     config = config_from_mapping({"plugins": {"runners": [runner]}, "fallback": {"strategy": "local"}}).config
     assert list(route_of(config)) == attempts
+
+
+class Judge(Validator):
+    """No runner."""
+
+    metadata = PluginMetadata(name="judge", version="1.0")
+
+    def validate(self, execution: Execution, context: ValidationContext) -> ValidationResult:
+        return ValidationResult(valid=True)
+
+
+class Broken(Scripted):
+    """Does not start."""
+
+    metadata = PluginMetadata(name="broken", version="1.0")
+
+    def start(self, context: PluginContext) -> None:
+        raise PluginMisconfigured("its key is missing")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"), [("broken", "it is failed: .*its key is missing"), ("judge", "validator")]
+)
+async def test_a_fallback_of_what_is_no_working_runner_is_refused_with_the_reason(
+    host: Hotplane, plugin: str, words: str
+) -> None:
+    """A runner that failed to start is not denied, and neither is a plugin of another kind."""
+    host.register(Broken, id="broken")
+    host.register(Judge, id="judge")
+    async with host:
+        for ask in (host.routes.status, host.routes.activate, host.routes.deactivate):
+            with pytest.raises(RunnerNotServing, match=words):
+                ask(plugin)
+        with pytest.raises(NoFallback, match=words):
+            host.routes.activate("primary", plugin)

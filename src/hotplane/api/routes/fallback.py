@@ -26,11 +26,11 @@ class StrategyBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _STRATEGY = Body(StrategyBody)
-_status: Any = described(FallbackStatus, problems=(404,), example="fallback-status")
+_status: Any = described(FallbackStatus, problems=(404, 409), example="fallback-status")
 _activate: Any = described(
     FallbackStatus, body=StrategyBody, problems=(400, 404, 409, 413, 415, 422), example="fallback-status"
 )
-_test: Any = described(FallbackTest, problems=(404,), example="fallback-test")
+_test: Any = described(FallbackTest, problems=(404, 409), example="fallback-test")
 
 
 @router.get("/status", operation_id="getFallback", summary="Show where a runner's work goes", **_status)
