@@ -81,8 +81,7 @@ def _from_files(statuses: Iterable[PluginStatus]) -> Iterator[PluginStatus]:
 
 def _compared(before: PluginStatus | None, after: PluginStatus | None, reason: str) -> Refreshed:
     there = after or before
-    if there is None:
-        raise ValueError("a plugin that was neither there before nor is now")
+    assert there is not None  # noqa: S101 - the ids are those of the two
     reason = reason or (_trouble_of(after) if after is not None else "")
     return Refreshed(
         plugin_id=there.id,

@@ -98,7 +98,7 @@ class Switchboard(PluginTable):
             self._registry.update(slot.spec.id, enabled=False)
         elif slot.lifecycle.state is PluginState.UNLOADED:
             slot.lifecycle.reason = "disabled"
-        elif slot.lifecycle.state is PluginState.FAILED:
+        else:  # failed: while nothing operates on a slot it is in no other state
             self._starter.supervision.cancel(slot)
 
     async def set_priority(self, plugin_id: str, priority: int) -> PluginStatus:

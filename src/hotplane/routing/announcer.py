@@ -47,8 +47,7 @@ class Announcer:
                 self._busy.release()
 
     def _call(self, transition: Transition) -> None:
-        if self._listener is None:
-            return
+        assert self._listener is not None  # noqa: S101 - without one nothing is queued
         try:
             self._listener(transition)
         except Exception:
