@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotplane.errors import PluginStartFailed
+from hotplane.errors import PluginReloadFailed, PluginStartFailed
 from hotplane.host.discovery import Origin
 from tests.integration.reload.conftest import OpenYard, source
 
@@ -92,3 +92,34 @@ async def test_what_has_changed_is_reloaded_when_everything_is(open_yard: OpenYa
         assert outcomes == {"marking": ("reloaded", 2), "more": ("started", 1)}
         assert yard.status("percentage-sampler").generation == 1
         assert {result.message for result in (await yard.execute()).validations} == {"two", "more"}
+
+
+async def test_what_is_switched_off_is_left_alone_when_everything_is_reloaded(
+    open_yard: OpenYard, directory: Path
+) -> None:
+    """Its file may have changed; who switched it off did not ask for it."""
+    (directory / "marking.py").write_text(source("one"))
+    async with open_yard(watch=False) as yard:
+        await yard.host.plugins.disable("marking")
+        yard.write(source("two"))
+        (refreshed,) = await yard.host.reload_plugins()
+        assert (refreshed.outcome, refreshed.generation) == ("unchanged", 1)
+
+
+async def test_a_change_whose_file_is_gone_is_told(open_yard: OpenYard, directory: Path) -> None:
+    """A reload that was asked for because of a change fails, and what served serves on."""
+    (directory / "marking.py").write_text(source("one"))
+    async with open_yard(watch=False) as yard:
+        yard.path().unlink()
+        with pytest.raises(PluginReloadFailed):
+            await yard.host.plugins.reload("marking", "file")
+        assert await yard.marker() == "one"
+
+
+async def test_a_plugin_that_failed_is_removed_with_its_code(open_yard: OpenYard, directory: Path) -> None:
+    """No module of it is left behind."""
+    (directory / "marking.py").write_text(source(body="def start(self, context):\n    raise OSError('no server')"))
+    async with open_yard(watch=False) as yard:
+        await yard.until(lambda: yard.status().state == "failed")
+        await yard.host.plugins.remove("marking")
+        assert [name for name in sys.modules if name.startswith("hotplane_plugins.marking_")] == []

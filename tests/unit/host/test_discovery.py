@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hotplane.host.discovery import Discovery, Origin, discover, find_path
+from hotplane.host.discovery import MAX_ENTRIES, Discovery, Origin, discover, find_path
 from hotplane.host.distributions import Inventory, inventory, locate, restart_reasons
 from hotplane.plugins import Validator
 from hotplane.records import PluginMetadata
@@ -49,6 +50,16 @@ def only(discovery: Discovery, count: int = 1) -> Discovery:
 
 
 class TestDirectories:
+    def test_a_directory_with_far_too_much(self, tmp_path: Path) -> None:
+        """A path that was set by mistake costs a bounded time, and the operator is told."""
+        for number in range(MAX_ENTRIES + 1):
+            (tmp_path / f"{number:05}.txt").touch()
+        (tmp_path / "00000.py").write_text(VALIDATOR)
+        (tmp_path / "zzz.py").write_text(VALIDATOR)
+        discovery = only(discover(directories=[tmp_path]))
+        assert discovery.found[0].path == str(tmp_path / "00000.py")
+        assert [problem.message for problem in discovery.problems] == ["only the first 2000 entries are looked at"]
+
     def test_literal_metadata(self, write: Write) -> None:
         """Metadata, kind and facts of a file are known without importing it."""
         found = find_path(path := write("mine.py", FULL))
@@ -230,6 +241,25 @@ class TestDistributions:
         assert (found.name, found.version, found.path) == ("other-name", "1.2", str(path))
         assert found.requires_host == ">=0,>=0.1"
         assert "lying" not in sys.modules
+
+    def test_the_hosts_requirement_among_others(self, write: Write) -> None:
+        """What the distribution needs besides, and what nobody can read, does not hide it."""
+        requires = (
+            "other >=3\nRequires-Dist: ??\nRequires-Dist: hotplane >=0.1; extra == 'x'\nRequires-Dist: hotplane <9"
+        )
+        site = install(write, "dist", "1", "my-check = not_there:Mine", requires)
+        assert inventory([str(site)]).plugins[0].requires_host == "<9"
+
+    def test_byte_code_alone(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A module without its source is taken for what its metadata says, and not imported to know more."""
+        source = write("site/compiled_only.py", "raise SystemExit\n")
+        py_compile.compile(str(source), cfile=f"{source}c")
+        source.unlink()
+        site = install(write, "dist", "1", "my-check = compiled_only:Mine")
+        monkeypatch.syspath_prepend(str(site))
+        found = only(discover(installed=inventory([str(site)]))).found[0]
+        assert (found.name, found.problems, found.path) == ("my-check", (), f"{source}c")
+        assert "compiled_only" not in sys.modules
 
     def test_bad_metadata(self, write: Write) -> None:
         """A distribution with broken metadata, and one with a senseless entry, are problems; others are found."""

@@ -32,10 +32,21 @@ class Tough(Ill):
     recovers_itself = True
 
 
+class Leisurely(Ill):
+    """Takes its time to stop."""
+
+    metadata = PluginMetadata(name="leisurely", version="1")
+    stopping: asyncio.Event
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        await asyncio.sleep(1)
+
+
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
     """Return a manager with plugins that are ill."""
-    made = House(Ill, Tough, Plain)
+    made = House(Ill, Tough, Leisurely, Plain)
     yield made
     await made.manager.stop_all()
     made.threads.close()
@@ -86,11 +97,14 @@ async def test_plugins_of_the_embedding_program_have_no_restarts(house: House) -
 
 async def test_a_recovery_that_is_under_way_is_broken_off_at_the_end(house: House) -> None:
     """Stopping the host does not wait for a plugin that is being restarted."""
-    house.add("ill")
-    await house.manager.start("ill")
+    Leisurely.stopping = asyncio.Event()
+    house.add("leisurely")
+    await house.manager.start("leisurely")
     oversight = overseeing(house)
     oversight.start()
-    await oversight.check("ill")
-    async with asyncio.timeout(5):
+    await oversight.check("leisurely")
+    await asyncio.wait_for(Leisurely.stopping.wait(), 5)
+    (recovery,) = oversight._recovering
+    async with asyncio.timeout(0.9):
         await oversight.stop()
-    assert not oversight._recovering
+    assert recovery.cancelled()

@@ -115,6 +115,22 @@ def test_a_callback_that_blocks(
     assert 0.6 <= stats.seconds <= 1.2
 
 
+def test_a_loop_that_is_blocked_before_it_ever_answered() -> None:
+    """It is reported, although nothing is known of its thread yet, and so neither plugin nor stack."""
+
+    async def block() -> None:
+        block_the_loop(0.5)
+        await settled(watchdog)
+
+    loop, watchdog = asyncio.new_event_loop(), Watchdog(QUICK, nobody)
+    watchdog.start(loop)
+    loop.run_until_complete(block())
+    watchdog.stop()
+    loop.close()
+    (blockage,) = watchdog.stats().latest
+    assert (blockage.plugin_id, blockage.stack) == (None, "")
+
+
 async def test_a_busy_loop_that_answers_is_not_blocked(start: Start) -> None:
     """A loop that computes all the time in short steps is left alone."""
     watchdog = start(WatchdogSettings(threshold_seconds=0.5, interval_seconds=0.02))

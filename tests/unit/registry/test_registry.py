@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from hotplane.errors import DuplicatePlugin, InvalidId, ReservedId, UnknownPlugin
+from hotplane.errors import DuplicatePlugin, InvalidId, InvalidMetadata, ReservedId, UnknownPlugin
 from hotplane.plugins import Plugin, Sample, Sampler, Validator
 from hotplane.records import PluginMetadata, ValidationResult
 from hotplane.registry import Registry
@@ -45,6 +45,21 @@ class Shouting(Translator):
 
     def translate(self, text: str) -> str:
         return text.upper()
+
+
+class Lost(Validator):
+    """Promises to validate and cannot."""
+
+    metadata = PluginMetadata(name="lost", version="1")
+    validate = None  # pyright: ignore[reportAssignmentType]
+
+
+def test_a_plugin_without_its_kinds_method_is_refused() -> None:
+    """It would fail at every call; a kind without such a method needs none."""
+    registry = Registry()
+    with pytest.raises(InvalidMetadata, match="it has no method `validate`"):
+        registry.register(Lost(), id="lost")
+    assert registry.resolve(Plugin, "lost") is None
 
 
 def test_resolve_is_typed_by_kind() -> None:
