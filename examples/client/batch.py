@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,9 +11,9 @@ from hotplane.client import Client
 MESSAGES = Path(__file__).parents[1] / "spam" / "messages.jsonl"
 
 
-def main(address: str, file: Path = MESSAGES) -> None:
+def main(file: Path = MESSAGES) -> None:
     """Upload the file, count the labels as results come, and say how good they are by the sampled ones."""
-    with Client(address) as client:
+    with Client() as client:
         batch = client.batch("spam-detector", file, max_concurrency=16)
         labels = Counter(str(result.output) for result in batch.results() if result.ok)
         ended = batch.status()
@@ -28,5 +27,4 @@ def main(address: str, file: Path = MESSAGES) -> None:
 
 
 if __name__ == "__main__":
-    server = os.environ.get("HOTPLANE_SERVER", "http://127.0.0.1:3000")
-    main(server, *(Path(each) for each in sys.argv[1:2]))
+    main(*(Path(each) for each in sys.argv[1:2]))

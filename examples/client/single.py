@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from hotplane.client import ApiInvalid, AsyncClient
 
 
-async def main(address: str) -> None:
-    """Ask a server for one execution, and for how it is."""
-    async with AsyncClient(address) as client:
+async def main() -> None:
+    """Ask the server of HOTPLANE_SERVER for one execution, and for how it is."""
+    async with AsyncClient() as client:
         print("ready:", (await client.ready()).ready)
         found = await client.execute("spam-detector", {"text": "Win a free prize now"}, expected="spam")
         print(f"{found.status}: {found.output}")
@@ -23,4 +22,4 @@ async def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(os.environ.get("HOTPLANE_SERVER", "http://127.0.0.1:3000")))
+    asyncio.run(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 
 from hotplane.client import AsyncClient, Item
@@ -18,9 +17,9 @@ async def arriving() -> AsyncIterator[Item]:
         await asyncio.sleep(0.05)
 
 
-async def main(address: str) -> None:
+async def main() -> None:
     """Print each answer when it is there; a lost connection or a restart of the host goes unnoticed."""
-    async with AsyncClient(address) as client, client.stream("spam-detector", arriving()) as stream:
+    async with AsyncClient() as client, client.stream("spam-detector", arriving()) as stream:
         async for result in stream:
             print(f"{result.item_id}: {result.output}")
     if stream.status is not None:
@@ -28,4 +27,4 @@ async def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(os.environ.get("HOTPLANE_SERVER", "http://127.0.0.1:3000")))
+    asyncio.run(main())

@@ -32,7 +32,7 @@ from hotplane.client.results import (
     TaskInfo,
 )
 from hotplane.client.retries import OnRetry, RetryPolicy, log_retry
-from hotplane.client.settings import DEFAULT_ADDRESS, Settings
+from hotplane.client.settings import Settings
 from hotplane.records import Execution
 from hotplane.values import Json
 
@@ -49,7 +49,8 @@ class AsyncClient:
     is done twice.
 
     Args:
-        address: The server's URL, ``http://host:port``.
+        address: The server's URL, ``http://host:port``; the environment variable HOTPLANE_SERVER when it is left away,
+            and ``http://127.0.0.1:3000`` without that.
         token: The bearer token; the environment variable HOTPLANE_TOKEN when it is left away.
         connect_seconds: How long a connection may take.
         answer_seconds: How long an answer may take.
@@ -64,7 +65,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        address: str = DEFAULT_ADDRESS,
+        address: str | None = None,
         *,
         token: str | None = None,
         connect_seconds: float = 5.0,

@@ -25,9 +25,12 @@ try:
 except ModuleNotFoundError as missing:
     raise MissingExtra("The client", "client") from missing
 
-__all__ = ["DEFAULT_ADDRESS", "TOKEN", "Arguments", "Settings", "transport_errors"]
+__all__ = ["DEFAULT_ADDRESS", "SERVER", "TOKEN", "Arguments", "Settings", "transport_errors"]
 
 DEFAULT_ADDRESS = "http://127.0.0.1:3000"
+"""Where a server is that nobody gave another address."""
+SERVER = "HOTPLANE_SERVER"
+"""The environment variable with the server's address, for clients and for the command line."""
 TOKEN = "HOTPLANE_TOKEN"  # noqa: S105 - the variable's name
 """The environment variable with the bearer token."""
 
@@ -61,7 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @classmethod
     def checked(
         cls,
-        address: str,
+        address: str | None,
         *,
         token: str | None = None,
         connect_seconds: float = 5.0,
@@ -77,7 +80,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             BadAddress: The address is none.
             BadToken: The token is none.
         """
-        checked = _address(address)
+        checked = _address(os.environ.get(SERVER) or DEFAULT_ADDRESS if address is None else address)
         return cls(
             address=checked,
             token=_token(os.environ.get(TOKEN) if token is None else token),

@@ -84,27 +84,36 @@ async def test_the_client_without_asyncio_gets_the_same(address: str) -> None:
     assert await asyncio.to_thread(ask) == ("ham", "link-and-prize")
 
 
-async def test_the_example_of_a_single_execution(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def here(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients without an address find the host."""
+    monkeypatch.setenv("HOTPLANE_SERVER", address)
+
+
+@pytest.mark.usefixtures("here")
+async def test_the_example_of_a_single_execution(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints the label, the plugins, and why an empty text is refused."""
-    await single.main(address)
+    await single.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["ready: True", "success: spam"]
     assert "validator link-and-prize: active" in lines
     assert lines[-1].startswith("input-rejected: ")
 
 
-async def test_the_example_of_a_batch(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+async def test_the_example_of_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
     """366 messages run, and their accuracy is estimated."""
-    await asyncio.to_thread(batch.main, address)
+    await asyncio.to_thread(batch.main)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "completed: 366 of 366 succeeded"
     assert sum(int(line.partition(": ")[2]) for line in lines[1:3]) == 366
     assert lines[3].startswith("estimated accuracy: ")
 
 
-async def test_the_example_of_a_stream(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+async def test_the_example_of_a_stream(capsys: pytest.CaptureFixture[str]) -> None:
     """Four messages go up one after the other, and each has its answer; which of two is quicker is open."""
-    await stream.main(address)
+    await stream.main()
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line.partition(":")[0] for line in lines[:4]) == [f"message-{n}" for n in (1, 2, 3, 4)]
     assert lines[4] == "completed: 4 of 4"

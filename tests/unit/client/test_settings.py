@@ -40,6 +40,16 @@ def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert "authorization" not in Settings.checked("http://h", token="").arguments()["headers"]
 
 
+def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOTPLANE_SERVER is used, unless one is given; an empty one is none."""
+    monkeypatch.setenv("HOTPLANE_SERVER", "http://elsewhere:4000/")
+    with Client() as client:
+        assert repr(client) == "<Client of http://elsewhere:4000>"
+    assert repr(AsyncClient("http://here:1")) == "<AsyncClient of http://here:1>"
+    monkeypatch.setenv("HOTPLANE_SERVER", "")
+    assert Settings.checked(None).address == "http://127.0.0.1:3000"
+
+
 def test_a_token_cannot_smuggle_headers() -> None:
     """A line break is no part of a token, and the message has none of it."""
     with pytest.raises(BadToken) as found:
