@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.board import Row, at_most, print_table
 from hotplane.log import configure
 from hotplane.routing import BreakerSettings
-from hotplane.routing.routes import ROUTE_BREAKER
+from hotplane.routing.runner_breaker import ROUTE_BREAKER
 from tests.integration.faults.gate import Gate
 from tests.integration.faults.processes import Worker
 from tests.integration.faults.results import Result, Seen

@@ -54,7 +54,13 @@ class Forwarding:
         self._log = log
         self.default = route_of(config)
         self.routes = Routes(
-            registry, probe=self.probe, default=self.default, absence=self._absence, on_change=self._on_change
+            registry,
+            probe=self.probe,
+            default=self.default,
+            settings=config.fallback.breaker.settings(),
+            overrides={runner: breaker.settings() for runner, breaker in config.breakers().items()},
+            absence=self._absence,
+            on_change=self._on_change,
         )
 
     async def check_program(self, program: str, route: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from hotplane.errors import InvalidId, did_you_mean
 from hotplane.events.settings import DeliverySettings
 from hotplane.host.restarts import RestartSettings
 from hotplane.identity import check_id
+from hotplane.routing import RunnerBreakerSettings
 from hotplane.values import Json, pointer
 
 __all__ = ["GROUPS", "KNOWN_TYPES", "RESERVED_IDS", "PluginEntry", "PluginsSettings"]
@@ -64,6 +65,8 @@ class PluginEntry(Section):
     """How often, and how soon, it is started again. Left away: `plugins.restart`."""
     delivery: DeliverySettings | None = None
     """How events are delivered to it, if it is a webhook handler. Left away: `events.delivery`, also key by key."""
+    breaker: RunnerBreakerSettings | None = None
+    """When it counts as unavailable, if it is a runner. Left away: `fallback.breaker`, also key by key."""
     on_error: Literal["open", "closed"] | None = None
     """What a failed call counts as: `open` as if the plugin had agreed, `closed` as if it had objected. Left away:
     validators are closed, samplers open."""
@@ -168,6 +171,8 @@ class PluginsSettings(Section):
                 raise wrong(f"a {entry.type} does not belong under `{info.field_name}`", f"/{index}/type")
             if entry.on_fail is not None and info.field_name != "validators":
                 raise wrong("`on_fail` is for validators: other plugins have no verdict", f"/{index}/on_fail")
+            if entry.breaker is not None and info.field_name != "runners":
+                raise wrong("`breaker` is for runners: other plugins are in no route", f"/{index}/breaker")
         return entries
 
 

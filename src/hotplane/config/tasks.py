@@ -1,6 +1,6 @@
 """What an operator may set about tasks and about fallback.
 
-Imports only `section`, `thresholds`, `errors`, `identity`, `records`, `schemas` and `values`.
+Imports only `section`, `thresholds`, `errors`, `identity`, `records`, `routing`, `schemas` and `values`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hotplane.config.thresholds import ThresholdSettings
 from hotplane.errors import InvalidId, InvalidSchema, NotJson
 from hotplane.identity import check_id
 from hotplane.records import Task, ValidationPolicy
+from hotplane.routing import RunnerBreakerSettings
 from hotplane.schemas import Schema
 from hotplane.values import Json
 
@@ -121,6 +122,8 @@ class FallbackSettings(Section):
     """`http`, `local`, `none`, or the name of a runner of your own."""
     http_config: Annotated[HttpFallback | None, Field(validate_default=True)] = None
     """The worker for the strategy `http`, which needs it."""
+    breaker: RunnerBreakerSettings = RunnerBreakerSettings()
+    """When a runner counts as unavailable; `breaker` of a runner's own entry wins, key by key."""
 
     @field_validator("http_config")
     @classmethod

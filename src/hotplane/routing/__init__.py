@@ -11,7 +11,8 @@ from hotplane.routing.fallback import (
 from hotplane.routing.inspection import Candidate, FallbackStatus, FallbackTest
 from hotplane.routing.permit import Permit, Rejection
 from hotplane.routing.route import Route, RouteLeg, RouteWatch, Run
-from hotplane.routing.routes import ROUTE_BREAKER, Routes, default_route
+from hotplane.routing.routes import Routes, default_route
+from hotplane.routing.runner_breaker import ROUTE_BREAKER, RunnerBreakerSettings
 from hotplane.routing.settings import BreakerSettings
 from hotplane.routing.states import BreakerCounters, BreakerSnapshot, BreakerState, Cause, Transition
 from hotplane.routing.trail import Outcome, Trail
@@ -40,6 +41,7 @@ __all__ = [
     "RouteWatch",
     "Routes",
     "Run",
+    "RunnerBreakerSettings",
     "Trail",
     "Transition",
     "default_route",

@@ -21,24 +21,14 @@ from hotplane.routing.fallback import FallbackBoard, FallbackChange
 from hotplane.routing.inspection import Candidate, FallbackStatus, FallbackTest, inspect_runner
 from hotplane.routing.legs import registry_run
 from hotplane.routing.route import Route, RouteLeg
+from hotplane.routing.runner_breaker import LEASE_SECONDS, ROUTE_BREAKER
 from hotplane.routing.settings import BreakerSettings
 from hotplane.routing.states import Transition
-from hotplane.routing.trail import PATIENCE_SECONDS
 
-__all__ = ["ROUTE_BREAKER", "Routes", "default_route"]
+__all__ = ["Routes", "default_route"]
 
-_LONGEST_DEADLINE_SECONDS = 3_600.0
-"""The most that `Task.timeout_ms` may be."""
-_LEASE_SECONDS = _LONGEST_DEADLINE_SECONDS + 2 * PATIENCE_SECONDS
-"""A route settles every permit; the lease only has to outlast the longest attempt that there can be."""
 _MAX_ROUTES = 1_000
 """Routes that are kept built; beyond that the oldest is built anew when it is next needed."""
-
-ROUTE_BREAKER = BreakerSettings(
-    window_calls=20, minimum_calls=5, slow_call_seconds=_LONGEST_DEADLINE_SECONDS, permit_seconds=_LEASE_SECONDS
-)
-"""A runner's breaker where nothing else is set: it opens after 5 to 10 failures in a row, and a slow program is no
-reason, since how long a program may take is its task's business."""
 
 
 def default_route(primary: str, strategy: str = "none") -> tuple[str, ...]:
@@ -258,7 +248,7 @@ class Routes:
 
     def _new_breaker(self, runner: str) -> Breaker:
         settings = self._overrides.get(runner, self._settings)
-        lease = max(settings.permit_seconds, _LEASE_SECONDS)
+        lease = max(settings.permit_seconds, LEASE_SECONDS)
         settings = settings.model_copy(update={"permit_seconds": lease})
         return Breaker(runner, settings, clock=self._clock, on_transition=self._on_transition)
 

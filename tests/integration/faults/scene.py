@@ -18,7 +18,7 @@ from hotplane import Hotplane
 from hotplane.errors import HotplaneError
 from hotplane.records import Execution
 from hotplane.routing import Routes
-from hotplane.routing.routes import ROUTE_BREAKER
+from hotplane.routing.runner_breaker import ROUTE_BREAKER
 from tests.integration.faults.processes import MODULE, read_ledger
 from tests.integration.faults.results import Result, Seen
 

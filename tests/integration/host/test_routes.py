@@ -214,3 +214,16 @@ async def test_a_fallback_of_what_is_no_working_runner_is_refused_with_the_reaso
                 ask(plugin)
         with pytest.raises(NoFallback, match=words):
             host.routes.activate("primary", plugin)
+
+
+async def test_the_configuration_says_when_a_runner_is_not_asked_any_more(
+    build: Build, primary: Scripted, programs: str
+) -> None:
+    """With a window of one call, one failure sends the work elsewhere."""
+    primary.failure = NotExecuted("it is down")
+    task = {"id": "safe", "program": f"{programs}:upper", "route": ["primary", "local"]}
+    host = build(tasks=[task], fallback={"breaker": {"window_calls": 1, "minimum_calls": 1}})
+    host.register(primary, id="primary")
+    async with host:
+        tried = [(await host.execute("safe", {"text": "x"})).attempts[0].outcome for _ in range(2)]
+        assert (primary.runs, tried[1]) == (1, "rejected")

@@ -137,3 +137,34 @@ def test_the_strategy_http_needs_an_address():
 def test_an_address_that_is_not_http_is_refused(url: str):
     """Only what an HTTP client can call goes through."""
     assert problems_of({"fallback": {"http_config": {"base_url": url}}})[0].pointer == "/fallback/http_config/base_url"
+
+
+def test_a_runners_own_breaker_wins_key_by_key():
+    """What it leaves away is as for all runners."""
+    common = {"window_calls": 50, "open_seconds": 1.0}
+    runner = {"name": "http", "configuration": {"base_url": "http://h"}, "breaker": {"minimum_calls": 30}}
+    config = config_from_mapping({"fallback": {"breaker": common}, "plugins": {"runners": [runner]}}).config
+    found = config.breakers()["http"].settings()
+    assert (found.window_calls, found.minimum_calls, found.open_seconds) == (50, 30, 1.0)
+    assert config.fallback.breaker.settings().minimum_calls == 5
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "at"),
+    [
+        ({"minimum_calls": 21}, {}, "/fallback/breaker"),
+        ({"window_calls": 10}, {"minimum_calls": 11}, "/plugins/runners/0/breaker"),
+    ],
+)
+def test_a_breaker_that_could_never_open_is_refused(common: dict[str, int], own: dict[str, int], at: str):
+    """It is judged as it will be: a runner's own settings over those for all."""
+    runner = {"name": "http", "configuration": {"base_url": "http://h"}, "breaker": own}
+    (problem,) = problems_of({"fallback": {"breaker": common}, "plugins": {"runners": [runner]}})
+    assert problem.pointer == at
+    assert "the breaker would never open" in problem.message
+
+
+def test_only_runners_have_breakers():
+    """Validators, samplers and webhook handlers stand in no route."""
+    (problem,) = problems_of({"plugins": {"validators": [{"name": "latency-budget", "breaker": {}}]}})
+    assert (problem.pointer, "`breaker` is for runners" in problem.message) == ("/plugins/validators/0/breaker", True)

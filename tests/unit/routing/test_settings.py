@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from hotplane.routing import BreakerSettings
+from hotplane.routing import ROUTE_BREAKER, BreakerSettings, RunnerBreakerSettings
 
 
 def test_the_defaults_are_usable() -> None:
@@ -38,3 +38,8 @@ def test_what_cannot_work_is_refused(wrong: dict[str, object], word: str) -> Non
 def test_a_time_window_may_hold_more_than_a_count_window() -> None:
     """The size of the count window does not bound the minimum volume of a time window."""
     assert BreakerSettings(window="time", minimum_calls=500).minimum_calls == 500
+
+
+def test_a_runners_breaker_is_the_routes_own_where_nothing_is_set() -> None:
+    """The settings of the configuration and those of the code are the same."""
+    assert RunnerBreakerSettings().settings() == ROUTE_BREAKER
