@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import cast
 
+from hotplane.cli.fields import Fields, Record, part
 from hotplane.cli.tables import Column, moment
 
 __all__ = ["BATCH_COLUMNS", "RESULT_COLUMNS", "accuracy_fields", "batch_fields"]
-
-Record = Mapping[str, Any]
-Fields = Sequence[tuple[str, object]]
 
 
 def _error(error: object) -> str | None:
@@ -43,7 +41,7 @@ RESULT_COLUMNS = (
 
 def batch_fields(batch: Record) -> Fields:
     """Return what people see of a batch."""
-    counts = cast("Record", batch.get("counts") or {})
+    counts = part(batch, "counts")
     shown: list[tuple[str, object]] = [
         ("id", batch["id"]),
         ("task", batch["task_id"]),
@@ -64,7 +62,7 @@ def batch_fields(batch: Record) -> Fields:
 
 def accuracy_fields(accuracy: Record) -> Fields:
     """Return the estimated accuracy, how many could not be judged, and the true accuracy."""
-    estimate, quality = accuracy["estimated"], cast("Record", accuracy["quality"] or {})
+    estimate, quality = accuracy["estimated"], part(accuracy, "quality")
     shown: list[tuple[str, object]] = []
     if estimate is not None:
         share = f"from {quality['judged']} judged of {_population(quality['executions'], accuracy['executions'])}"

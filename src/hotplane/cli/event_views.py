@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
+from hotplane.cli.fields import Fields, Record, as_json, part, source
 from hotplane.cli.tables import Column, in_color, moment
 from hotplane.cli.text import printable
 
@@ -16,8 +14,6 @@ __all__ = [
     "event_line",
     "webhook_fields",
 ]
-
-Record = Mapping[str, Any]
 
 
 def _due(instant: object) -> object:
@@ -64,13 +60,22 @@ def event_line(event: Record) -> str:
     if in_color():
         head = f"\x1b[{_COLOURS.get(severity, '0')}m{head}\x1b[0m"
     named = [f"{name}={event[key]}" for name, key in _NAMED if event.get(key)]
-    return "  ".join(filter(None, (head, printable(" ".join(named)), printable(_as_json(event.get("payload"))))))
+    return "  ".join(
+        filter(
+            None,
+            (
+                head,
+                printable(" ".join(named)),
+                printable(as_json(payload) if (payload := event.get("payload")) else ""),
+            ),
+        )
+    )
 
 
-def webhook_fields(webhook: Record) -> Sequence[tuple[str, object]]:
+def webhook_fields(webhook: Record) -> Fields:
     """Return what people see of one handler."""
-    numbers: Record = webhook.get("deliveries") or {}
-    backlog: Record = numbers.get("backlog") or {}
+    numbers = part(webhook, "deliveries")
+    backlog = part(numbers, "backlog")
     return [
         ("name", webhook["name"]),
         ("type", webhook.get("type")),
@@ -79,9 +84,9 @@ def webhook_fields(webhook: Record) -> Sequence[tuple[str, object]]:
         *([("started again", moment(webhook["retry_at"]))] if webhook.get("retry_at") else []),
         ("enabled", webhook.get("enabled")),
         ("priority", webhook.get("priority")),
-        ("source", f"{webhook.get('source')}{', overridden' if webhook.get('overridden') else ''}"),
+        ("source", source(webhook)),
         ("destination", webhook.get("destination")),
-        *((f"  {name}", value) for name, value in cast("Record", webhook.get("configuration") or {}).items()),
+        *((f"  {name}", value) for name, value in part(webhook, "configuration").items()),
         ("delivery", webhook.get("own_delivery") or "as for all handlers"),
         ("waiting", backlog.get("pending")),
         ("tried again", backlog.get("failed")),
@@ -99,9 +104,3 @@ def attempt_line(attempt: Record) -> str:
 
 
 _NAMED = (("task", "task_id"), ("execution", "execution_id"), ("source", "source"))
-
-
-def _as_json(value: object) -> str:
-    import msgspec
-
-    return msgspec.json.encode(value).decode() if value else ""

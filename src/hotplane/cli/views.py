@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
+from hotplane.cli.fields import Fields, Record, as_json, part, parts, source
 from hotplane.cli.tables import Column, moment
 
 __all__ = [
@@ -18,10 +19,6 @@ __all__ = [
     "plugin_fields",
     "task_fields",
 ]
-
-Record = Mapping[str, Any]
-Fields = Sequence[tuple[str, object]]
-
 
 TASK_COLUMNS = (
     Column("id", "id", whole=True),
@@ -85,14 +82,14 @@ def task_fields(task: Record) -> Fields:
         ("description", task.get("description")),
         ("program", task.get("program")),
         ("problem", task.get("problem")),
-        ("source", _source(task)),
+        ("source", source(task)),
         ("sampling rate", task.get("sampling_rate")),
         ("timeout", f"{task.get('timeout_ms')} ms"),
         ("idempotent", task.get("idempotent")),
         ("route", " → ".join(cast("Sequence[str]", task.get("route") or ()))),
-        ("thresholds", ", ".join(f"{name} {value}" for name, value in _part(task, "thresholds").items())),
-        ("input schema", _as_json(task.get("input_schema"))),
-        ("output schema", _as_json(task.get("output_schema"))),
+        ("thresholds", ", ".join(f"{name} {value}" for name, value in part(task, "thresholds").items())),
+        ("input schema", as_json(task.get("input_schema"))),
+        ("output schema", as_json(task.get("output_schema"))),
     ]
 
 
@@ -113,12 +110,12 @@ def plugin_fields(plugin: Record) -> Fields:
         ("required", plugin.get("required")),
         ("source", _origin(plugin)),
         ("generation", plugin.get("generation")),
-        ("health", _health(_part(plugin, "health"))),
-        ("last reload", _reload(_part(plugin, "last_reload"))),
+        ("health", _health(part(plugin, "health"))),
+        ("last reload", _reload(part(plugin, "last_reload"))),
         ("restarts", plugin.get("restarts")),
         *([("started again", moment(plugin["retry_at"]))] if plugin.get("retry_at") else []),
         ("changed here", plugin.get("overrides") or None),
-        ("configuration", ", ".join(_part(_part(plugin, "config_schema"), "properties"))),
+        ("configuration", ", ".join(part(part(plugin, "config_schema"), "properties"))),
         ("calls", _stat(plugin, "calls")),
         ("errors", _stat(plugin, "errors")),
         ("timeouts", _stat(plugin, "timeouts")),
@@ -140,7 +137,7 @@ def health_fields(report: Record) -> Fields:
         ("max ms", report.get("max_ms")),
         ("recovery attempts", report.get("recovery_attempts")),
         ("details", report.get("details") or None),
-        *(("check", _check(each)) for each in _parts(report, "history")[-10:]),
+        *(("check", _check(each)) for each in parts(report, "history")[-10:]),
     ]
 
 
@@ -150,28 +147,28 @@ def execution_fields(execution: Record) -> Fields:
         ("id", execution["id"]),
         ("task", execution.get("task_id")),
         ("status", execution.get("status")),
-        ("input", _as_json(execution.get("input"))),
-        ("output", _as_json(execution.get("output"))),
-        *([("expected", _as_json(execution["expected"]))] if "expected" in execution else []),
+        ("input", as_json(execution.get("input"))),
+        ("output", as_json(execution.get("output"))),
+        *([("expected", as_json(execution["expected"]))] if "expected" in execution else []),
         *_failure(execution),
         ("latency", f"{execution.get('latency_ms', 0):.3g} ms"),
         ("started", moment(execution.get("started_at"))),
-        *(("attempt", _attempt(each)) for each in _parts(execution, "attempts")),
-        ("sampled", _decision(_part(execution, "sampling"))),
+        *(("attempt", _attempt(each)) for each in parts(execution, "attempts")),
+        ("sampled", _decision(part(execution, "sampling"))),
         ("valid", execution.get("valid")),
-        *(("verdict", line) for each in _parts(execution, "validations") for line in _verdict(each)),
+        *(("verdict", line) for each in parts(execution, "validations") for line in _verdict(each)),
     ]
 
 
 def _origin(plugin: Record) -> str:
-    origin = _part(plugin, "origin")
+    origin = part(plugin, "origin")
     place = origin.get("distribution") or origin.get("path")
     gone = ", which is gone" if origin.get("missing") else ""
     return f"{origin.get('source')} ({place}{gone})" if place else str(origin.get("source"))
 
 
 def _health(report: Record) -> str | None:
-    message = _part(report, "last").get("message")
+    message = part(report, "last").get("message")
     return f"{report.get('status')}: {message}" if message else cast("str | None", report.get("status"))
 
 
@@ -188,38 +185,19 @@ def _check(result: Record) -> str:
     return f"{moment(result.get('at'))} {result.get('status')}{message}"
 
 
-def _source(task: Record) -> str:
-    return f"{task.get('source')}, overridden" if task.get("overridden") else str(task.get("source"))
-
-
-def _part(record: Record, name: str) -> Record:
-    return cast("Record | None", record.get(name)) or {}
-
-
-def _parts(record: Record, name: str) -> Sequence[Record]:
-    return cast("Sequence[Record] | None", record.get(name)) or ()
-
-
 def _stat(plugin: Record, name: str) -> object:
-    return _part(plugin, "stats").get(name)
+    return part(plugin, "stats").get(name)
 
 
 def _latency(plugin: Record) -> str | None:
-    stats = _part(plugin, "stats")
+    stats = part(plugin, "stats")
     if not stats.get("calls"):
         return None
     return f"mean {stats['mean_ms']:.3g} ms, p50 {stats['p50_ms']:.3g} ms, p99 {stats['p99_ms']:.3g} ms"
 
 
-def _as_json(value: object) -> object:
-    """Return a value as JSON, so that null, an empty text and a missing one look different."""
-    import msgspec
-
-    return msgspec.json.encode(value).decode()
-
-
 def _failure(execution: Record) -> Fields:
-    error = _part(execution, "error")
+    error = part(execution, "error")
     if not error:
         return []
     return [("error", f"{error.get('type')}: {error.get('message')}")]
@@ -243,5 +221,5 @@ def _decision(sampling: Record) -> str | None:
 def _verdict(result: Record) -> list[str]:
     word = {True: "valid", False: "invalid", None: "could not judge"}[result.get("valid")]
     message = f": {result['message']}" if result.get("message") else ""
-    errors = [f"  {each.get('pointer') or '/'}: {each.get('message')}" for each in _parts(result, "errors")]
+    errors = [f"  {each.get('pointer') or '/'}: {each.get('message')}" for each in parts(result, "errors")]
     return [f"{result.get('validator')}: {word}{message}", *errors]
