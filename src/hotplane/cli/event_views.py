@@ -60,16 +60,8 @@ def event_line(event: Record) -> str:
     if in_color():
         head = f"\x1b[{_COLOURS.get(severity, '0')}m{head}\x1b[0m"
     named = [f"{name}={event[key]}" for name, key in _NAMED if event.get(key)]
-    return "  ".join(
-        filter(
-            None,
-            (
-                head,
-                printable(" ".join(named)),
-                printable(as_json(payload) if (payload := event.get("payload")) else ""),
-            ),
-        )
-    )
+    payload = as_json(event["payload"]) if event.get("payload") else ""
+    return "  ".join(filter(None, (head, printable(" ".join(named)), printable(payload))))
 
 
 def webhook_fields(webhook: Record) -> Fields:
