@@ -55,7 +55,7 @@ class TestDirectories:
         for number in range(MAX_ENTRIES + 1):
             (tmp_path / f"{number:05}.txt").touch()
         (tmp_path / "00000.py").write_text(VALIDATOR)
-        (tmp_path / "zzz.py").write_text(VALIDATOR)
+        (tmp_path / "zzz.py").write_text(VALIDATOR.replace('"mine"', '"last"'))
         discovery = only(discover(directories=[tmp_path]))
         assert discovery.found[0].path == str(tmp_path / "00000.py")
         assert [problem.message for problem in discovery.problems] == ["only the first 2000 entries are looked at"]
