@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -112,3 +113,26 @@ async def test_a_second_cancellation_while_it_cleans_up_ends_it_too(monkeypatch:
     async with asyncio.timeout(2):
         await asyncio.wait({task})
     assert task.cancelled()
+
+
+async def test_what_comes_as_the_time_for_its_end_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coroutine that cleans up has its answer in the very turn in which it would be left behind: it ends."""
+    monkeypatch.setattr(driving, "CLEANUP_SECONDS", 0.1)
+    loop, mishaps = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: mishaps.append(context))
+    ended = list[str]()
+
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            answer: asyncio.Future[str] = loop.create_future()
+            loop.call_later(0.05, time.sleep, 0.1)  # so that both are due in the same turn
+            loop.call_later(0.09, answer.set_result, "cleaned up")
+            ended.append(await answer)
+            raise
+
+    with pytest.raises(LimitExceededError):
+        await within(0.01, cleans_up())
+    await asyncio.sleep(0)
+    assert (ended, mishaps) == (["cleaned up"], [])

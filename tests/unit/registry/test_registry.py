@@ -54,8 +54,24 @@ class Lost(Validator):
     validate = None  # pyright: ignore[reportAssignmentType]
 
 
+class Ornament(Plugin):
+    """A kind of a user's own with nothing that a chain could call."""
+
+
+class Star(Ornament):
+    metadata = PluginMetadata(name="star", version="1")
+
+
+def test_a_kind_without_a_method_has_plugins_and_no_chain() -> None:
+    """They are found as any others; there is nothing to run them for."""
+    registry = Registry()
+    registry.register(Star())
+    assert [plugin.name for plugin in registry.list(Ornament)] == ["star"]
+    assert Ornament not in registry.chains
+
+
 def test_a_plugin_without_its_kinds_method_is_refused() -> None:
-    """It would fail at every call; a kind without such a method needs none."""
+    """It would fail at every call."""
     registry = Registry()
     with pytest.raises(InvalidMetadata, match="it has no method `validate`"):
         registry.register(Lost(), id="lost")

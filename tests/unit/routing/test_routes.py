@@ -237,3 +237,36 @@ async def test_routes_that_nobody_uses_any_more_are_let_go(plant: Plant, monkeyp
     for route in (("a",), ("b",), ("c",), ("a",)):
         assert await plant.run(*route) == route[0]
     assert len(plant.routes._routes) == 2
+
+
+async def test_an_outage_that_an_operator_takes_over_is_the_same_outage(plant: Plant) -> None:
+    """It says by whose hand it lasts now, and nothing is told a second time."""
+    await plant.outage("a", "b")
+    plant.routes.breaker("a").force_open()
+    state = plant.routes.status("a").state
+    assert state is not None
+    assert (state.mode, state.trigger, plant.heard) == ("fallback", "manual", [("a", "activated")])
+
+
+async def test_a_listener_that_fails_costs_nobody_an_execution(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The change is made and logged."""
+
+    def fail(change: FallbackChange) -> None:
+        raise RuntimeError("no ear")
+
+    monkeypatch.setattr(plant.routes._board, "_on_change", fail)
+    await plant.outage("a", "b")
+    assert await plant.run("a", "b") == "b"
+    assert "failed on 'activated'" in caplog.text
+
+
+async def test_what_does_not_concern_a_runner_stays_as_it_is(plant: Plant) -> None:
+    """Neither forgetting a runner nor choosing another one behind it touches routes without it at their head."""
+    for route in (("a", "b"), ("b", "c"), ("c",)):
+        await plant.run(*route)
+    others = [plant.routes.route(route) for route in (("b", "c"), ("c",))]
+    plant.routes.activate("a", "c")
+    plant.routes.forget("a")
+    assert [plant.routes.route(route) for route in (("b", "c"), ("c",))] == others
