@@ -22,8 +22,7 @@ from typing import Any
 
 from benchmarks.board import Row, at_most, print_table
 from hotplane.log import configure
-from hotplane.routing import BreakerSettings
-from hotplane.routing.runner_breaker import ROUTE_BREAKER
+from hotplane.routing import RunnerBreakerSettings
 from tests.integration.faults.gate import Gate
 from tests.integration.faults.processes import Worker
 from tests.integration.faults.results import Result, Seen
@@ -94,7 +93,10 @@ async def suffered(site: Site, seconds: float, seed: int) -> tuple[list[Suffered
     async with site.gate(worker.port) as gate:
         chaos = Chaos(site, gate, worker, random.Random(seed))
         try:
-            async with loaded(site, gate, ROUTE_BREAKER, **DEFAULTS) as patient, loaded(site, gate, BREAKER) as eager:
+            async with (
+                loaded(site, gate, RunnerBreakerSettings(), **DEFAULTS) as patient,
+                loaded(site, gate, BREAKER) as eager,
+            ):
                 await chaos.rage(seconds)
         finally:
             chaos.worker.kill()
@@ -102,7 +104,9 @@ async def suffered(site: Site, seconds: float, seed: int) -> tuple[list[Suffered
     return [Suffered(name, load.result(), load.seen) for name, load in loads], chaos.done
 
 
-def loaded(site: Site, gate: Gate, breaker: BreakerSettings, **valkyrie: Any) -> AbstractAsyncContextManager[Load]:
+def loaded(
+    site: Site, gate: Gate, breaker: RunnerBreakerSettings, **valkyrie: Any
+) -> AbstractAsyncContextManager[Load]:
     """Open a host with a database and a ledger of its own."""
     endpoint = f"tcp://127.0.0.1:{gate.port}"
     return site.of_its_own().load("availability", endpoint, breaker=breaker, callers=CALLERS, **valkyrie)

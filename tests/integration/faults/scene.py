@@ -9,16 +9,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from hotplane import Hotplane
 from hotplane.errors import HotplaneError
 from hotplane.records import Execution
-from hotplane.routing import Routes
-from hotplane.routing.runner_breaker import ROUTE_BREAKER
+from hotplane.routing import RunnerBreakerSettings
 from tests.integration.faults.processes import MODULE, read_ledger
 from tests.integration.faults.results import Result, Seen
 
@@ -26,7 +23,7 @@ __all__ = ["BREAKER", "CALLERS", "DEADLINE_SECONDS", "ROUTE", "Load", "open_host
 
 DEADLINE_SECONDS = 5.0
 ROUTE = ("valkyrie", "http", "local")
-BREAKER = ROUTE_BREAKER.model_copy(update={"open_seconds": 0.3, "open_max_seconds": 0.6, "healthy_seconds": 1.0})
+BREAKER = RunnerBreakerSettings(open_seconds=0.3, open_max_seconds=0.6, healthy_seconds=1.0)
 """Breakers that look again soon: how long they stay open is a setting, and not what is measured here."""
 CALLERS = 3
 """So many callers run each of the two tasks all the time."""
@@ -54,7 +51,7 @@ async def until(condition: Callable[[], object], what: str, seconds: float = 10.
 
 @asynccontextmanager
 async def open_host(
-    folder: Path, *, endpoint: str, http: str, breaker: Any = BREAKER, **valkyrie: Any
+    folder: Path, *, endpoint: str, http: str, breaker: RunnerBreakerSettings = BREAKER, **valkyrie: Any
 ) -> AsyncGenerator[Hotplane]:
     """Run a host whose tasks, `safe` (idempotent) and `once`, go to valkyrie, then http, then local.
 
@@ -62,7 +59,7 @@ async def open_host(
         folder: Where its database is, and the program.
         endpoint: The worker's address for Valkyrie.
         http: The HTTP worker's address.
-        breaker: Settings of the breakers; the configuration has none for them.
+        breaker: Settings of the breakers.
         valkyrie: More settings of the runner.
     """
     tasks = [
@@ -80,11 +77,11 @@ async def open_host(
         "storage": {"url": str(folder / "host.db")},
         "programs": {"allow": [MODULE], "paths": [str(folder)]},
         "plugins": {"runners": runners},
+        "fallback": {"breaker": breaker.model_dump()},
         "tasks": tasks,
     }
-    with patch("hotplane.forwarding.Routes", partial(Routes, settings=breaker)):
-        host = Hotplane.from_config(tree)
-        await host.start()
+    host = Hotplane.from_config(tree)
+    await host.start()
     try:
         yield host
     finally:
