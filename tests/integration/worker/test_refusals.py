@@ -98,7 +98,8 @@ async def test_a_pattern_that_allows_something_is_taken(pattern: str):
 
 async def test_http_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     """The message holds the command that installs them."""
-    monkeypatch.delitem(sys.modules, "hotplane.worker.http_server", raising=False)
+    for module in ("hotplane.worker.http_server", "hotplane.network.answering"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(MissingExtra, match=r"pip install 'hotplane\[server\]'"):
         await Worker(settings(http="127.0.0.1:0")).start()
