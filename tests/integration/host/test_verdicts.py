@@ -229,3 +229,58 @@ async def test_a_program_around_the_host_says_what_follows_too(build: Build) -> 
         with pytest.raises(OutputRejected) as caught:
             await host.execute("upper", {"text": "a"}, sample=True)
     assert (caught.value.sampled, caught.value.valid) == (True, False)
+
+
+class Endless(Validator):
+    """Never comes to a verdict."""
+
+    metadata = PluginMetadata(name="endless", version="1")
+    begun: asyncio.Event
+
+    async def validate(self, execution: Execution, context: Any) -> ValidationResult:
+        self.begun.set()
+        await asyncio.sleep(60)
+        return ValidationResult(valid=True)
+
+
+async def judging(host: Hotplane, task: str, **how: Any) -> asyncio.Task[Execution]:
+    """Start a host, and return an execution that is being judged without end."""
+    Endless.begun = asyncio.Event()
+    await host.start()
+    host.registry.register(Endless(), id="endless", **how)
+    execution = asyncio.create_task(host.execute(task, {"text": "a"}, sample=True))
+    await asyncio.wait_for(Endless.begun.wait(), 10)
+    return execution
+
+
+async def test_a_host_that_stops_in_the_midst_of_a_judgement_keeps_what_ran(build: Build) -> None:
+    """The caller has the output, unjudged, and so has the record."""
+    host = build()
+    execution = await judging(host, "upper")
+    await host.stop(grace=0.0)
+    done = await asyncio.wait_for(execution, 5)
+    assert (done.status, done.output, done.valid) == ("success", "A", None)
+    async with build() as again:
+        assert (await again.store.get_execution(done.id)).output == "A"
+
+
+async def test_a_caller_that_leaves_in_the_midst_of_a_judgement_leaves_a_record(build: Build) -> None:
+    """What ran is not forgotten because nobody waits for it."""
+    host = build()
+    execution = await judging(host, "upper")
+    execution.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await execution
+    await host.stop()
+    async with build() as again:
+        (record,) = (await again.store.list_executions(ExecutionFilter(task_id="upper"))).items
+        assert (record.status, record.valid) == ("success", None)
+
+
+async def test_a_failure_stays_one_when_its_judgement_is_cut_short(build: Build) -> None:
+    """Only an output could be let out unjudged; a program that failed has none to hold back."""
+    host = build()
+    execution = await judging(host, "boom", on_fail="reject")
+    await host.stop(grace=0.0)
+    done = await asyncio.wait_for(execution, 5)
+    assert (done.status, done.error and done.error.type) == ("error", "ValueError")
