@@ -246,8 +246,8 @@ class Pipeline:
             self._store.record_soon(execution, events_of(execution), place=call.place)
             raise asyncio.CancelledError
         task = asyncio.current_task()
-        if task is not None:
-            task.uncancel()
+        assert task is not None  # noqa: S101 - nothing but a task is cancelled
+        task.uncancel()
         return execution
 
     async def _judge(self, plan: Plan, done: Execution, call: _Call) -> Execution:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from hotplane.errors import BatchElsewhere, HotplaneError, ShuttingDown, TaskNotRunnable, UnknownBatch, UnknownTask
+from hotplane.errors import BatchElsewhere, HotplaneError, ShuttingDown, TaskNotRunnable, UnknownTask
 from hotplane.execution.batch.ending import Ending
 from hotplane.execution.batch.holding import Holding
 from hotplane.execution.batch.keeping import Keeping
@@ -150,13 +150,6 @@ class Running:
         self._drop(live)
         live.leave()
         await self.ledger.delete(live.number)
-
-    def get(self, batch_id: str) -> LiveBatch:
-        """Return a live batch, or raise UnknownBatch."""
-        try:
-            return self.live[batch_id]
-        except KeyError:
-            raise UnknownBatch(batch_id) from None
 
     # --- driving -----------------------------------------------------------------------------------------
 
