@@ -10,6 +10,7 @@ import pytest
 
 from hotplane.errors import PluginReloadFailed, PluginStartFailed
 from hotplane.host.discovery import Origin
+from hotplane.log import capture_logs
 from tests.integration.reload.conftest import OpenYard, source
 
 FAILING = source("one").replace("        return Val", "        raise ValueError('no judge')\n        return Val")
@@ -121,5 +122,32 @@ async def test_a_plugin_that_failed_is_removed_with_its_code(open_yard: OpenYard
     (directory / "marking.py").write_text(source(body="def start(self, context):\n    raise OSError('no server')"))
     async with open_yard(watch=False) as yard:
         await yard.until(lambda: yard.status().state == "failed")
+        await yard.host.plugins.remove("marking")
+        assert [name for name in sys.modules if name.startswith("hotplane_plugins.marking_")] == []
+
+
+async def test_a_conflict_is_told_once(open_yard: OpenYard, directory: Path) -> None:
+    """However often everything is looked at; one that is new is told."""
+    for name in ("marking", "twin"):
+        (directory / f"{name}.py").write_text(source("one"))
+    async with open_yard(watch=False) as yard:
+        with capture_logs() as logs:
+            for _ in range(2):
+                await yard.host.reload_plugins()
+            assert [entry for entry in logs if entry["event"] == "plugins.conflict"] == []
+            (directory / "triplet.py").write_text(source("one"))
+            for _ in range(2):
+                await yard.host.reload_plugins()
+        (told,) = [entry for entry in logs if entry["event"] == "plugins.conflict"]
+        assert "3 plugins are called 'marking'" in told["message"]
+
+
+async def test_what_was_only_configured_is_removed_with_its_code(open_yard: OpenYard, directory: Path) -> None:
+    """Code that was imported to check a configuration serves nobody, and does not stay for ever."""
+    (directory / "marking.py").write_text(source("one"))
+    async with open_yard(watch=False) as yard:
+        await yard.host.plugins.stop("marking")
+        await yard.host.plugins.reconfigure("marking", {})
+        assert [name for name in sys.modules if name.startswith("hotplane_plugins.marking_")]
         await yard.host.plugins.remove("marking")
         assert [name for name in sys.modules if name.startswith("hotplane_plugins.marking_")] == []
