@@ -42,16 +42,17 @@ async def insist(call: Callable[[], Awaitable[T]], tell: Callable[[str | None], 
         ShuttingDown: The store is closed.
         StorageError: The store refused this write, and would do so again.
     """
-    for delay in delays():
+    waits, refused = delays(), False
+    while True:
         try:
             result = await call()
         except HotplaneError as error:
             if not passing(error):
                 raise
+            refused = True
             tell(str(error))
         else:
-            if delay > _FIRST:
+            if refused:
                 tell(None)
             return result
-        await asyncio.sleep(delay)
-    raise AssertionError("`delays` never ends")
+        await asyncio.sleep(next(waits))

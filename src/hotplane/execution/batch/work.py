@@ -161,12 +161,14 @@ class Work:
 
     async def _insist_on_record(self, live: LiveBatch, item: Item, unstored: NotStored) -> Execution:
         error: HotplaneError = unstored.error
-        for delay in delays():
+        waits = delays()
+        while True:
             if not passing(error):
                 raise error
             if isinstance(error, StorageFull):
                 live.suspend(str(error))
             live.tell(str(error))
+            delay = next(waits)
             live.lane.hold(delay)
             await asyncio.sleep(delay)
             try:
@@ -175,7 +177,6 @@ class Work:
                 )
             except HotplaneError as again:
                 error = again
-        raise AssertionError("`delays` never ends")
 
     async def _reject(self, live: LiveBatch, item: Item, error: Invalid) -> None:
         if getattr(error, "execution_id", None) is None:
