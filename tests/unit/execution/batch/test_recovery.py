@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from hotplane.execution.batch.holding import Holding
 from hotplane.execution.batch.keeping import Keeping
 from hotplane.execution.batch.recovery import Recovery
 from hotplane.log import capture_logs
+from hotplane.storage import BatchLease, BatchTotals, StoredBatch
 
 
 class Away:
@@ -84,6 +86,90 @@ async def test_a_host_that_did_not_come_up_gives_back_what_it_had():
     await beat.stop()
     await beat.close()
     assert ledger.released == 1
+
+
+class Others:
+    """A ledger with one batch that its host left, and what becomes of it meanwhile."""
+
+    def __init__(self, *, ended=False, taken=True, items=1, count=1):
+        self.leases = self
+        self.ended = ended
+        self.taken = taken
+        self.items = items
+        self.deleted = []
+        self.claimed = []
+        self.left = [BatchLease(number=n, id=f"b{n}", holder=None, lease_until=None) for n in range(1, count + 1)]
+        self.at_claim = lambda: None
+
+    async def list(self):
+        return tuple(self.left)
+
+    async def renew(self, holder, lease_until):
+        return frozenset()
+
+    async def claim(self, lease, holder, lease_until):
+        self.claimed.append(lease.number)
+        self.at_claim()
+        return self.taken
+
+    async def find(self, id):
+        body = b"{}"
+        return StoredBatch(number=int(id[1:]), id=id, task_id="t", state="running", body=body, ended=self.ended)
+
+    async def totals(self, number):
+        return BatchTotals(
+            items=self.items, last_position=self.items, open_bytes=0, by_status={}, sampled=0, valid=0, invalid=0,
+            last_sequence=0,
+        )  # fmt: skip
+
+    async def delete(self, number):
+        self.deleted.append(number)
+
+
+class Tenant(Idle):
+    """Somebody who notes what it gets and what it loses."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = []
+        self.lost = []
+
+    def take_up(self, stored, totals):
+        self.taken.append(stored.number)
+
+    def lose(self, number):
+        self.lost.append(number)
+
+    def wake(self):
+        self.woken += 1
+
+
+async def test_what_another_host_was_faster_to_claim_is_left_to_it():
+    """Nothing of it is run here."""
+    ledger, tenant = Others(taken=False), Tenant()
+    await Recovery(ledger, Holding(), tenant).look()  # pyright: ignore[reportArgumentType] - what of it is called
+    assert (ledger.claimed, tenant.taken) == ([1], [])
+
+
+async def test_a_host_that_stops_while_it_looks_takes_nothing_more_up():
+    """What it has claimed already is left as it is, for the next start; the rest is not claimed."""
+    ledger, tenant = Others(count=3), Tenant()
+
+    def stop():
+        tenant.halted = True
+
+    ledger.at_claim = stop
+    await Recovery(ledger, Holding(), tenant).look()  # pyright: ignore[reportArgumentType] - what of it is called
+    assert (ledger.claimed, tenant.taken, ledger.deleted) == ([1], [], [])
+
+
+@pytest.mark.parametrize(("ended", "lost"), [(True, []), (False, [1])])
+async def test_a_lease_that_is_gone_may_have_ended_with_its_batch(ended, lost):
+    """Only a batch that another host runs is lost; one whose end was just stored is not."""
+    ledger, tenant = Others(ended=ended), Tenant()
+    tenant.by_number = {1: SimpleNamespace(id="b1", number=1)}
+    await Recovery(ledger, Holding(), tenant).renew()  # pyright: ignore[reportArgumentType] - what of it is called
+    assert (tenant.lost, tenant.woken) == (lost, 1)
 
 
 async def test_tidying_that_fails_is_tried_again(monkeypatch):
