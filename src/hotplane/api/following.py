@@ -5,7 +5,6 @@ Everybody reads from the ledger at their own pace: there is no queue, and a slow
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import monotonic
 
@@ -87,11 +86,13 @@ class Follower:
         return part, len(found)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for more, and for a moment, so that results that come fast come in groups."""
-        await self._batches.changed(self._batch_id, self._after, seconds)
+        """Wait for more, and for a moment, so that results that come fast come in groups; the last come at once."""
+        status = await self._batches.changed(self._batch_id, self._after, seconds)
         least, most = _PACES
         pace = min(most, _PACE_SECONDS * self._found) if self._found else least
-        await asyncio.sleep(max(0.0, self._looked_at + pace - monotonic()))
+        rest = self._looked_at + pace - monotonic()
+        if rest > 0 and not status.ended:
+            await self._batches.completed(self._batch_id, rest)
 
 
 async def line_parts(

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from hotplane.api import following as following_module
 from hotplane.errors import StorageUnavailable
 from tests.integration.api.stream_clients import following, lines, streaming
 
@@ -230,6 +231,20 @@ async def test_results_are_followed_to_the_end(edge: Any) -> None:
     first = json.loads((await edge.client.get(f"{place}?follow=true&limit=1")).text)
     rest = await edge.client.get(f"{place}?follow=true&after={first['sequence']}")
     assert [json.loads(line)["position"] for line in rest.text.split()] == list(range(2, 21))
+
+
+@pytest.mark.parametrize("kind", ["results?follow=true", "events"])
+async def test_the_last_results_wait_for_no_more(edge: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """However long a reader waits for results to come in groups: once there will be no more, it looks at once."""
+    monkeypatch.setattr(following_module, "_PACES", (600.0, 600.0))
+    monkeypatch.setattr(following_module, "_PACE_SECONDS", 600.0)
+    made = await edge.client.post(
+        "/api/batch/execute?task=patient&max_concurrency=1",
+        json=[{"input": 0.02}] * 10,
+        headers={"prefer": "respond-async"},
+    )
+    followed = await edge.client.get(f"{made.headers['location']}/{kind}", timeout=20)
+    assert followed.text.count('"sequence":') == 10
 
 
 async def test_a_quiet_answer_has_a_heartbeat(edge: Any) -> None:

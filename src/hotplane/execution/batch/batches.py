@@ -188,10 +188,7 @@ class Batches:
         return live.status()
 
     async def delete(self, batch_id: str) -> None:
-        """Forget an ended batch and its results; the records of its executions stay.
-
-        Raises UnknownBatch, and BatchNotEnded when it has to be cancelled first.
-        """
+        """Forget an ended batch and its results, not its executions; raises UnknownBatch and BatchNotEnded."""
         live = self._running.live.get(batch_id)
         if live is not None:
             raise BatchNotEnded(batch_id, live.state.value)
@@ -229,6 +226,11 @@ class Batches:
             return await self.get(batch_id)
         await live.change(seen, timeout)
         return live.status() if not live.tenure.over else await self.get(batch_id)
+
+    async def completed(self, batch_id: str, timeout: float) -> None:
+        """Return when there will be no more results of a batch of this host, or `timeout` seconds passed."""
+        live = self._running.live.get(batch_id)
+        await (asyncio.sleep(timeout) if live is None else live.completed(timeout))
 
     async def wait(self, batch_id: str, timeout: float | None = None) -> BatchStatus:
         """Return when the batch has ended.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 from msgspec.structs import replace
@@ -71,6 +72,7 @@ class LiveBatch:
             tell=self.tell,
         )
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._complete = asyncio.Event()
         self._watchers: set[asyncio.Future[None]] = set()
 
     @property
@@ -162,6 +164,11 @@ class LiveBatch:
             self.last_sequence = sequence
             self._wake()
 
+    def complete(self) -> None:
+        """Note that every item has its result and no more will come; what is left is to store the end."""
+        self._complete.set()
+        self.lane.close()
+
     def end(self, record: BatchRecord, state: BatchState) -> None:
         """Note that it has ended, after the commit."""
         self.record, self.state, self.problem = record, state, None
@@ -192,7 +199,15 @@ class LiveBatch:
         finally:
             self._watchers.discard(watcher)
 
+    async def completed(self, seconds: float) -> None:
+        """Wait until there will be no more results, or for some seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._complete.wait()
+
     def _wake(self) -> None:
+        if self._ended.done():
+            self._complete.set()
         watchers, self._watchers = self._watchers, set()
         for watcher in watchers:
             if not watcher.done():

@@ -135,7 +135,7 @@ class Running:
             concurrency=options.max_concurrency,
             priority=options.priority,
         )
-        live.feed.wake, live.feed.finished = live.lane.wake, live.lane.close
+        live.feed.wake, live.feed.finished = live.lane.wake, live.complete
         if state is BatchState.PAUSED:
             live.pause()
         self.live[live.id] = self.by_number[number] = live
