@@ -155,7 +155,7 @@ def open_items(connection: Connection, number: int, after: int, limit: int, max_
     totals = accumulate(size for _, size in sizes)
     last = max((row[0] for row, total in zip(sizes, totals, strict=True) if total <= max_bytes), default=sizes[0][0])
     query = select(columns.position, columns.body).where(*wanted, columns.position <= last).order_by(columns.position)
-    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query))
+    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query).all())
 
 
 def started_items(connection: Connection, number: int, limit: int) -> tuple[StoredItem, ...]:
@@ -168,20 +168,34 @@ def started_items(connection: Connection, number: int, limit: int) -> tuple[Stor
         .order_by(columns.position)
         .limit(limit)
     )
-    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query))
+    return tuple(StoredItem(position=position, body=body) for position, body in connection.execute(query).all())
 
 
 def results(connection: Connection, number: int, after: int, limit: int) -> tuple[StoredResult, ...]:
     """Return results with their records' bodies, oldest first."""
     columns = batch_results.c
     query = (
-        select(*(column for column in columns if column is not columns.batch), executions.c.body.label("record"))
+        select(
+            columns.sequence,
+            columns.position,
+            columns.status,
+            columns.sampled,
+            columns.valid,
+            columns.body,
+            executions.c.body,
+        )
         .join(executions, executions.c.sequence == columns.sequence, isouter=True)
         .where(columns.batch == number, columns.sequence > after)
         .order_by(columns.sequence)
         .limit(limit)
     )
-    return tuple(StoredResult(**row) for row in connection.execute(query).mappings())
+    # All at once: from one row to the next the interpreter's lock may be lost to a busy loop.
+    return tuple(
+        StoredResult(
+            sequence=sequence, position=position, status=status, sampled=sampled, valid=valid, body=body, record=record
+        )
+        for sequence, position, status, sampled, valid, body, record in connection.execute(query).all()
+    )
 
 
 def has_result(connection: Connection, number: int, sequence: int) -> bool:
