@@ -109,8 +109,17 @@ class Feed:
         self._out -= 1
         self._ready.appendleft(item)
 
-    def grow(self, position: int) -> None:
-        """Say that the ledger has items up to a position."""
+    def grow(self, position: int, fresh: Sequence[StoredItem] = ()) -> None:
+        """Say that the ledger has items up to a position.
+
+        Args:
+            position: The last one's.
+            fresh: Those of them that may run, where they were stored just now: nobody has to read them again, unless
+                others come before them, or enough are at hand.
+        """
+        if fresh and self._read_to == self._known_to and self._wants(fresh):
+            self._read_to = position
+            self._fetched.extend(map(decode_item, fresh))
         self._known_to = position
         self._tend()
 
@@ -151,6 +160,10 @@ class Feed:
 
     def _may_release(self) -> bool:
         return bool(self._fetched) and self._room() > 0
+
+    def _wants(self, fresh: Sequence[StoredItem]) -> bool:
+        few = len(self._fetched) + len(self._ready) < _LOW and len(fresh) <= _PAGE
+        return few and sum(len(each.body) for each in fresh) <= _PAGE_BYTES
 
     def _room(self) -> int:
         """Return how many fetched items may be made ready."""

@@ -92,9 +92,9 @@ class Filling:
         if refused:
             live.saw(sequence)
             live.tally.add(ExecutionStatus.REJECTED, len(refused))
-        open_bytes = sum(len(row.body) for row, item in zip(rows, items, strict=True) if item.problem is None)
-        self._running.spool.take(live, open_bytes)
-        live.feed.grow(items[-1].position)
+        fresh = [row for row, item in zip(rows, items, strict=True) if item.problem is None]
+        self._running.spool.take(live, sum(len(row.body) for row in fresh))
+        live.feed.grow(items[-1].position, fresh)
         if refused and live.record.options.stop_on_first_error:
             live.stop(BatchState.STOPPED)
 
