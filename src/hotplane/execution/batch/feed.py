@@ -1,6 +1,6 @@
 """Reads a batch's items from the ledger, in pages, ahead of the workers. Imports `stored`, `patience` and `errors`.
 
-Of a batch of 100 000 a few hundred items are in memory.
+Of a batch of 100 000 a few hundred items are in memory. Where few wait, what was stored just now need not be read.
 """
 
 from __future__ import annotations
