@@ -17,7 +17,7 @@ from typing import Any
 
 ROOMS = ("registry", "host", "routing", "valkyrie", "execution", "events")
 GOAL = 95.0
-"""Percent of the lines and branches of a room, counted together as the tool does."""
+"""Percent of the lines of a room, and percent of its branches: both, for lines are many and hide them."""
 ROOT = Path(__file__).parents[1]
 SETTINGS = Path(__file__).with_name("coverage.toml")
 TESTS = (
@@ -50,14 +50,19 @@ class Room:
         self.branches_run += counts["covered_branches"]
 
     @property
-    def covered(self) -> float:
-        """Percent of lines and branches."""
-        return percent(self.lines_run + self.branches_run, self.lines + self.branches)
+    def covered(self) -> tuple[float, float]:
+        """Percent of the lines, and of the branches."""
+        return percent(self.lines_run, self.lines), percent(self.branches_run, self.branches)
+
+    @property
+    def reaches_goal(self) -> bool:
+        """Whether both are enough."""
+        return min(self.covered) >= GOAL
 
     def __str__(self) -> str:
-        lines, branches = percent(self.lines_run, self.lines), percent(self.branches_run, self.branches)
-        verdict = "" if self.covered >= GOAL else "  below the goal"
-        return f"{self.name:<10} {lines:>7.1f} % {branches:>8.1f} % {self.covered:>6.1f} %{verdict}"
+        lines, branches = self.covered
+        verdict = "" if self.reaches_goal else "  below the goal"
+        return f"{self.name:<10} {lines:>7.1f} % {branches:>8.1f} %{verdict}"
 
 
 def percent(part: int, whole: int) -> float:
@@ -99,9 +104,9 @@ def main() -> int:
     rooms = measured(report)
     if "--missing" in sys.argv:
         print(*missing(report), sep="\n")
-    print(f"\n{'room':<10} {'lines':>9} {'branches':>10} {'both':>8}   (goal: both at least {GOAL:g} %)")
+    print(f"\n{'room':<10} {'lines':>9} {'branches':>10}   (goal: each at least {GOAL:g} %)")
     print(*rooms, sep="\n")
-    return code or int(any(room.covered < GOAL for room in rooms))
+    return code or int(any(not room.reaches_goal for room in rooms))
 
 
 if __name__ == "__main__":
