@@ -197,7 +197,7 @@ async def _batch(port: int, size: int) -> tuple[float, float]:
     known = await _newest(port)
     began = time.perf_counter()
     uploading = asyncio.create_task(_upload(port, size))
-    while (batch := await _newest(port)) == known:  # noqa: ASYNC110 - nothing tells of a new batch
+    while (batch := await _newest(port)) is None or batch == known:  # noqa: ASYNC110 - nothing tells of a new batch
         await asyncio.sleep(0.002)
     first, last = await _follow(port, batch, size)
     await uploading
