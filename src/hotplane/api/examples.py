@@ -165,6 +165,7 @@ _BREAKER: dict[str, Any] = {
         "cancelled": 0,
         "stale": 0,
         "expired": 0,
+        "openings": 1,
         "transitions": 2,
     },
 }

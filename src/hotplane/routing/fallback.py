@@ -103,6 +103,11 @@ class FallbackBoard:
         """Return where the work of `primary` goes; None when it heads no route."""
         return self._states.get(primary)
 
+    def states(self) -> tuple[FallbackState, ...]:
+        """Return where the work of every primary runner goes, by runner."""
+        with self._lock:
+            return tuple(self._states[primary] for primary in sorted(self._states))
+
     def moved(self, primary: str, state: BreakerState) -> None:
         """Hear that the breaker of `primary` went to `state`."""
         with self._lock:

@@ -64,7 +64,7 @@ class BreakerMachine:
         self._announced = False
         self._last_transition: Transition | None = None
         self._admitted = self._rejected = self._cancelled = self._stale = self._expired = 0
-        self._succeeded = self._failed = self._slow = self._transitions = 0
+        self._succeeded = self._failed = self._slow = self._openings = self._transitions = 0
 
     def admit(self, now: float) -> Permit | Rejection:
         """Give a permit or a rejection; an open state whose time is over becomes half-open."""
@@ -157,6 +157,7 @@ class BreakerMachine:
             cancelled=self._cancelled,
             stale=self._stale,
             expired=self._expired,
+            openings=self._openings,
             transitions=self._transitions,
         )
 
@@ -215,6 +216,7 @@ class BreakerMachine:
         open_seconds = self._next_open_seconds(now) if state is _OPEN else None
         self._generation += 1
         self._transitions += 1
+        self._openings += state is _OPEN
         self._last_transition = self._transition(state, cause, open_seconds)
         self._announce(self._last_transition)
         self.state = state

@@ -17,13 +17,13 @@ from hotplane.plugins import Runner
 from hotplane.records import Health
 from hotplane.registry import Registry
 from hotplane.routing.breaker import Breaker
-from hotplane.routing.fallback import FallbackBoard, FallbackChange
+from hotplane.routing.fallback import FallbackBoard, FallbackChange, FallbackState
 from hotplane.routing.inspection import Candidate, FallbackStatus, FallbackTest, inspect_runner
 from hotplane.routing.legs import registry_run
 from hotplane.routing.route import Route, RouteLeg
 from hotplane.routing.runner_breaker import LEASE_SECONDS, ROUTE_BREAKER
 from hotplane.routing.settings import BreakerSettings
-from hotplane.routing.states import Transition
+from hotplane.routing.states import BreakerSnapshot, Transition
 
 __all__ = ["Routes", "default_route"]
 
@@ -181,6 +181,16 @@ class Routes:
             behind=self._candidates(runner),
             chosen=self._behind.get(runner),
         )
+
+    def breakers(self) -> tuple[BreakerSnapshot, ...]:
+        """Return how the breaker of every runner is that stands in a route, by runner."""
+        with self._changing:
+            breakers = [self._breakers[runner] for runner in sorted(self._breakers)]
+        return tuple(breaker.snapshot() for breaker in breakers)
+
+    def fallbacks(self) -> tuple[FallbackState, ...]:
+        """Return where the work of every runner goes that heads a route, by runner."""
+        return self._board.states()
 
     async def test(self, runner: str) -> FallbackTest:
         """Find out who would take a runner's work now, without sending any and without using up a probe.

@@ -74,6 +74,8 @@ class BreakerCounters(Struct, frozen=True, kw_only=True):
     """Results dropped, because they belong to an older state or came after the end of their lease."""
     expired: int
     """Leases of probes that ended before their probe did. A late result of it counts as stale besides."""
+    openings: int
+    """How often it opened, by what it saw of calls; being forced open does not count."""
     transitions: int
 
 
