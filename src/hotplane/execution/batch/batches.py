@@ -6,7 +6,7 @@ Imports this room, `execution`, `storage`, `records`, `identity` and `errors`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from hotplane.execution.batch.filling import Filling
 from hotplane.execution.batch.holding import name_of
 from hotplane.execution.batch.judging import Judging
 from hotplane.execution.batch.live import LiveBatch
+from hotplane.execution.batch.metrics import batch_families
 from hotplane.execution.batch.options import check_options
 from hotplane.execution.batch.records import (
     BatchOptions,
@@ -41,6 +42,7 @@ from hotplane.execution.batch.settings import BatchSettings
 from hotplane.execution.batch.stored import to_result
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
+from hotplane.host.exposition import Family
 from hotplane.identity import new_id
 from hotplane.storage import BatchFilter, Page, StoredBatch
 
@@ -208,12 +210,7 @@ class Batches:
         return tuple(map(to_result, rows))
 
     async def check_cursor(self, batch_id: str, after: int) -> None:
-        """Make sure that `after` is 0 or the sequence of a result of this batch.
-
-        Raises:
-            UnknownBatch: There is none.
-            InvalidCursor: It belongs to another batch, or to the future.
-        """
+        """Make sure that `after` is 0 or the sequence of a result here; raises UnknownBatch and InvalidCursor."""
         number = await self._number(batch_id)
         if after and not await self._ledger.has_result(number, after):
             raise InvalidCursor(str(after))
@@ -254,6 +251,10 @@ class Batches:
             NotJson: A candidate cannot be a record.
         """
         return await self._judging.judge(self._plan(task_id), items)
+
+    def families(self) -> Iterator[Family]:
+        """Yield the metrics of batches."""
+        return batch_families(self._running.live.values(), self._running.results)
 
     # --- what several of them need -----------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Elsewhere:
             return status
         totals = await self._ledger.totals(stored.number, sized=False)
         tally = Tally(monotonic)
-        tally.correct(totals)
+        tally.take_over(totals)
         return replace(
             status, items=totals.items, done=tally.done, counts=tally.counts(), last_sequence=totals.last_sequence
         )

@@ -6,6 +6,7 @@ Imports the other files of this room, `storage` and `errors`; it writes nothing.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -19,7 +20,7 @@ from hotplane.execution.batch.patience import delays
 from hotplane.execution.batch.records import BatchState, BatchStatus
 from hotplane.execution.batch.stored import BatchRecord, Item
 from hotplane.execution.batch.tally import Tally
-from hotplane.records import now
+from hotplane.records import ExecutionStatus, now
 from hotplane.storage import Tenure
 
 __all__ = ["LiveBatch", "status_of"]
@@ -35,6 +36,7 @@ class LiveBatch:
         ledger: Where its items are.
         guarded: Returns whether the ledger must know of an item before it runs.
         held: Returns whether it is surely this host's.
+        results: Where the results of all batches are counted, if anywhere.
     """
 
     lane: Lane[Item]
@@ -49,12 +51,13 @@ class LiveBatch:
         *,
         guarded: Callable[[], bool],
         held: Callable[[], bool],
+        results: Counter[ExecutionStatus] | None = None,
     ) -> None:
         self.number = number
         self.record = record
         self.state = state
         self.items = record.items
-        self.tally = Tally(monotonic)
+        self.tally = Tally(monotonic, results)
         self.last_sequence = record.last_sequence
         self.problem: str | None = None
         self.open_bytes = 0

@@ -6,6 +6,7 @@ Imports the other files of this room, `pipeline`, `tasks`, `storage`, `records` 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,7 @@ from hotplane.execution.batch.work import RecordStore, Work
 from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.tasks import Plan
 from hotplane.log import get_logger
+from hotplane.records import ExecutionStatus
 from hotplane.storage import BatchTotals, Commits, Committed, Ledger, StoredBatch
 
 __all__ = ["BatchStore", "Running"]
@@ -74,6 +76,8 @@ class Running:
         self.spool = Spool(settings.max_spooled_bytes)
         self.live: dict[str, LiveBatch] = {}
         self.by_number: dict[int, LiveBatch] = {}
+        self.results: Counter[ExecutionStatus] = Counter()
+        """Of items of all batches, since the process began."""
         self._plan = plan
         self._commits = store.commits
         # Single calls go before items: somebody waits for each of them.
@@ -128,7 +132,9 @@ class Running:
         """
         options = record.options
         guarded = partial(self._is_guarded, options.task_id)
-        live = LiveBatch(number, record, state, self.ledger, guarded=guarded, held=self.holding.sure)
+        live = LiveBatch(
+            number, record, state, self.ledger, guarded=guarded, held=self.holding.sure, results=self.results
+        )
         live.lane = self._scheduler.open(
             live.feed,
             partial(self._work.run, live),
@@ -197,7 +203,7 @@ class Running:
         if state is BatchState.RECEIVING:
             state = BatchState.RUNNING
         live = self.open(stored.number, replace(record, items=totals.items), state, left_open=True)
-        live.tally.correct(totals)
+        live.tally.take_over(totals)
         # A few of them may have run: what the last host cancelled before it was lost cannot be told apart.
         live.tally.swept = live.tally.counts().cancelled
         live.last_sequence = totals.last_sequence

@@ -30,10 +30,12 @@ class Tally:
 
     Args:
         clock: Seconds that pass steadily.
+        results: Where results are counted besides, by status.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], results: Counter[ExecutionStatus] | None = None) -> None:
         self._clock = clock
+        self._results = Counter[ExecutionStatus]() if results is None else results
         self._counts: Counter[str] = Counter()
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
         self._ran = 0
@@ -62,7 +64,14 @@ class Tally:
             self.swept += count
 
     def correct(self, totals: BatchTotals) -> None:
-        """Take over what stands in the ledger."""
+        """Count what stands in the ledger, which also has what ended without being counted: what was cancelled."""
+        before = self._counts
+        self.take_over(totals)
+        for status, field in _FIELDS.items():
+            self._results[status] += max(0, self._counts[field] - before[field])
+
+    def take_over(self, totals: BatchTotals) -> None:
+        """Begin with what stands in the ledger, as others left it."""
         self._counts = Counter({_FIELDS[ExecutionStatus(status)]: each for status, each in totals.by_status.items()})
         self._counts.update(sampled=totals.sampled, valid=totals.valid, invalid=totals.invalid)
         self.done = sum(totals.by_status.values())
@@ -96,3 +105,4 @@ class Tally:
     def _count(self, status: ExecutionStatus, count: int) -> None:
         self.done += count
         self._counts[_FIELDS[status]] += count
+        self._results[status] += count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hotplane.execution.batch.records import BatchCounts
 from hotplane.execution.batch.tally import Tally
 from hotplane.records import ExecutionStatus
@@ -83,3 +85,40 @@ def test_what_never_ran_says_nothing_about_the_speed():
     tally.close(ExecutionStatus.INTERRUPTED, 3)
     assert tally.rate() == 1
     assert (tally.done, tally.swept) == (1_005, 1_000)
+
+
+def totals_of(**by_status: int) -> BatchTotals:
+    """Return what the ledger says of a batch."""
+    done = sum(by_status.values())
+    return BatchTotals(
+        items=done,
+        last_position=done,
+        open_bytes=0,
+        by_status=by_status,
+        sampled=0,
+        valid=0,
+        invalid=0,
+        last_sequence=0,
+    )
+
+
+def test_results_are_added_up_over_all_batches():
+    """Together with those that only the ledger knows of, each once."""
+    results = Counter[ExecutionStatus]()
+    one, other = Tally(lambda: 0.0, results), Tally(lambda: 0.0, results)
+    one.add(ExecutionStatus.SUCCESS)
+    other.add(ExecutionStatus.SUCCESS)
+    other.close(ExecutionStatus.CANCELLED, 3)
+    for _ in range(2):
+        other.correct(totals_of(success=1, cancelled=5))
+    assert +results == {ExecutionStatus.SUCCESS: 2, ExecutionStatus.CANCELLED: 5}
+
+
+def test_results_of_another_host_are_not_added_up():
+    """It has counted them itself."""
+    results = Counter[ExecutionStatus]()
+    tally = Tally(lambda: 0.0, results)
+    tally.take_over(totals_of(success=7))
+    tally.add(ExecutionStatus.SUCCESS)
+    tally.correct(totals_of(success=8))
+    assert results[ExecutionStatus.SUCCESS] == 1

@@ -104,7 +104,7 @@ class Bench:
         self.scheduler = Scheduler()
         record = BatchRecord(options=BatchOptions(id="b", task_id="t", **options), created_at=now(), sealed=True)
         self.live = live = LiveBatch(
-            7, record, BatchState.RUNNING, self.store, guarded=lambda: False, held=lambda: True
+            7, record, BatchState.RUNNING, self.store, guarded=lambda: False, held=lambda: True, results=Counter()
         )
         self.work = Work(
             pipeline=self,  # pyright: ignore[reportArgumentType] - the one method that is called
