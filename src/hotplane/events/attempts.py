@@ -123,7 +123,7 @@ class Attempts:
             state, due_at = self._next(attempts, answer)
         history = add_attempt(held.row.history, answer.attempt)
         self._ledger.finish(held.row, Outcome(held.row.sequence, state, attempts, due_at, history))
-        self._count(state)
+        self._count(state, answer.attempt.duration_ms)
         return _Step.FAILED if state is DeliveryState.FAILED else _Step.CLOSED
 
     def _next(self, attempts: int, answer: Answer) -> tuple[DeliveryState, int | None]:
@@ -138,7 +138,8 @@ class Attempts:
             return DeliveryState.DEAD, None
         return DeliveryState.FAILED, self._wall.now() + round(delay * 1e6)
 
-    def _count(self, state: DeliveryState) -> None:
+    def _count(self, state: DeliveryState, took_ms: float) -> None:
+        self._parts.figures.of(self._handler).note(state, took_ms / 1e3)
         if state is DeliveryState.DELIVERED:
             self.delivered += 1
         elif state is DeliveryState.DEAD:

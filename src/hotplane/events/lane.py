@@ -17,6 +17,7 @@ from hotplane.events.attempts import Attempts
 from hotplane.events.calling import Caller
 from hotplane.events.clock import WallClock
 from hotplane.events.destinations import Destinations, wait_of
+from hotplane.events.figures import Figures
 from hotplane.events.held import Ledger, chains_of
 from hotplane.events.reclaiming import Reclaiming
 from hotplane.events.settings import DeliverySettings
@@ -50,6 +51,7 @@ class LaneParts:
         holder: The name under which this host takes leases.
         log: Told of trouble.
         disable: Disables a handler for a reason.
+        figures: Where attempts are counted.
         chance: Numbers in [0, 1) for the jitter.
     """
 
@@ -63,6 +65,7 @@ class LaneParts:
         holder: str,
         log: Logger,
         disable: Callable[[str, str], Awaitable[None]],
+        figures: Figures,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.deliveries = deliveries
@@ -72,6 +75,7 @@ class LaneParts:
         self.holder = holder
         self.log = log
         self.disable = disable
+        self.figures = figures
         self.chance = chance
 
 

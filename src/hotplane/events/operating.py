@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hotplane.errors import DeliveryUnderWay, HandlerNotServing, UnknownDelivery
 from hotplane.events.addressing import supported_by
 from hotplane.events.calling import Absence, Answer, Caller
+from hotplane.events.figures import Figures
 from hotplane.events.settings import DeliverySettings
 from hotplane.plugins import Clock
 from hotplane.records import Event
@@ -52,6 +53,7 @@ class Operating:
         caller: Calls handlers.
         clock: What time it is.
         settings: Gives a handler's settings.
+        figures: Where attempts are counted.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Operating:
         caller: Caller,
         clock: Clock,
         settings: Callable[[str], DeliverySettings],
+        figures: Figures,
     ) -> None:
         self._deliveries = deliveries
         self._caller = caller
         self._clock = clock
         self._limits = settings
+        self._figures = figures
 
     async def list(
         self, handler: str, filter: DeliveryFilter = _ALL, *, limit: int = 50, cursor: str | None = None
@@ -110,6 +114,8 @@ class Operating:
             raise DeliveryUnderWay(handler, sequence)
         answer = await self._send(handler, event, attempt=delivery.attempts, by_hand=True)
         history = add_attempt(_body_of(delivery), answer.attempt)
+        outcome = DeliveryState.DELIVERED if answer.attempt.ok else DeliveryState.FAILED
+        self._figures.of(handler).note(outcome, answer.attempt.duration_ms / 1e3)
         now = microseconds(self._clock.now())
         await self._deliveries.amend(delivery, history, delivered=answer.attempt.ok, now=now)
         self.wake(handler)

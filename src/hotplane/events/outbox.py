@@ -6,7 +6,7 @@ Imports only its own room, `host`, `plugins`, `registry`, `records`, `identity`,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,11 +14,15 @@ from msgspec import Struct
 from hotplane.events.addressing import Addressing, HandlerTable
 from hotplane.events.calling import Caller
 from hotplane.events.destinations import Destinations
+from hotplane.events.figures import Figures
 from hotplane.events.holder import holder_name
 from hotplane.events.lane import Lane, LaneParts
+from hotplane.events.metrics import delivery_families
 from hotplane.events.operating import Operating
 from hotplane.events.pruner import Pruner
+from hotplane.events.queues import Queues
 from hotplane.events.settings import DeliverySettings, EventsSettings
+from hotplane.host.exposition import Family
 from hotplane.identity import new_id
 from hotplane.plugins import Clock, Logger
 from hotplane.records import Event, EventType, Severity
@@ -82,8 +86,9 @@ class Outbox(Operating):
         self._settings = settings
         self._own = dict(own)
         self._destinations = Destinations(settings.breaker, clock=clock.monotonic, log=log)
+        self._queues = Queues(store.deliveries, log)
         caller = Caller(registry, clock)
-        super().__init__(store.deliveries, caller, clock, self.settings_of)
+        super().__init__(store.deliveries, caller, clock, self.settings_of, Figures())
         self._parts = LaneParts(
             deliveries=store.deliveries,
             caller=caller,
@@ -92,6 +97,7 @@ class Outbox(Operating):
             holder=holder_name(),
             log=log,
             disable=self._disable,
+            figures=self._figures,
         )
         self._lanes: dict[str, Lane] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -113,6 +119,7 @@ class Outbox(Operating):
         """Deliver what is due for a moment, let what is under way end within `grace` seconds, give the rest back."""
         self._running = False
         await self._pruner.stop()
+        await self._queues.close()
         drain = min(_DRAIN_SECONDS, grace)
         stops = [lane.stop(drain=drain, grace=max(0.0, grace - drain)) for lane in self._lanes.values()]
         self._lanes.clear()
@@ -161,6 +168,16 @@ class Outbox(Operating):
     def breakers(self) -> tuple[BreakerSnapshot, ...]:
         """Return the state of the breaker of each destination."""
         return self._destinations.snapshots()
+
+    async def families(self, handlers: Collection[str]) -> tuple[Family, ...]:
+        """Return the metrics of the deliveries to these handlers, which are all that there are.
+
+        How long their queues are is as of a few seconds ago, and left out while the store cannot tell.
+        """
+        self._figures.keep(frozenset(handlers))
+        figures = {handler: self._figures.of(handler) for handler in sorted(handlers)}
+        queues = await self._queues.of(sorted(handlers))
+        return tuple(delivery_families(figures, queues, self._clock.now()))
 
     @property
     def held(self) -> int:

@@ -13,6 +13,7 @@ from hotplane.storage.delivery import (
     DeliveryState,
     EventRange,
     Outcome,
+    Queue,
 )
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
 from hotplane.storage.idempotency import StoredKeys
@@ -51,6 +52,7 @@ __all__ = [
     "Outcome",
     "Page",
     "Place",
+    "Queue",
     "StorageSettings",
     "StorageStats",
     "Store",

@@ -14,7 +14,7 @@ from hotplane.records import Event
 from hotplane.storage import delivery_queries as queries
 from hotplane.storage import pruning
 from hotplane.storage.claiming import PARKED, Claim, Release, Settlement, wake
-from hotplane.storage.delivery import Backlog, Delivery, DeliveryFilter, DeliveryState, EventRange, Outcome
+from hotplane.storage.delivery import Backlog, Delivery, DeliveryFilter, DeliveryState, EventRange, Outcome, Queue
 from hotplane.storage.filters import MAX_PAGE, Page, check_limit, decode_cursor, encode_cursor
 from hotplane.storage.readers import Readers
 from hotplane.storage.tables import deliveries, events
@@ -160,6 +160,10 @@ class StoredDeliveries:
     async def backlog(self, handler: str) -> Backlog:
         """Return how many deliveries a handler has before it, and how many are dead."""
         return await self._readers.run(partial(queries.backlog, handler=handler))
+
+    async def queues(self, handlers: Sequence[str]) -> dict[str, Queue]:
+        """Return how long the queues of handlers are."""
+        return await self._readers.run(partial(queries.queues, handlers=handlers))
 
     async def find_dead(
         self, handler: str, wanted: EventRange = _EVERYTHING, *, after: int = 0, limit: int = MAX_PAGE

@@ -21,6 +21,7 @@ __all__ = [
     "DeliveryState",
     "EventRange",
     "Outcome",
+    "Queue",
     "add_attempt",
     "read_history",
 ]
@@ -110,6 +111,16 @@ class Backlog(Struct, frozen=True, kw_only=True):
     delivering: int = 0
     failed: int = 0
     dead: int = 0
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """How long a handler's queue is."""
+
+    pending: int
+    """Deliveries that are not delivered, and not dead."""
+    dead: int
+    oldest: datetime | None
+    """When the store took the oldest pending event in; null when none is pending."""
 
 
 class Claimed(Struct, frozen=True):

@@ -18,6 +18,7 @@ from hotplane.storage.delivery import (
     DeliveryFilter,
     DeliveryState,
     EventRange,
+    Queue,
     read_history,
 )
 from hotplane.storage.filters import Page, encode_cursor
@@ -33,6 +34,7 @@ __all__ = [
     "list_deliveries",
     "next_due",
     "one_delivery",
+    "queues",
 ]
 
 _of = deliveries.c
@@ -74,6 +76,19 @@ def backlog(connection: Connection, handler: str) -> Backlog:
     dead = select(func.count()).where(_of.handler == handler, _of.state == DeliveryState.DEAD.value)
     counts = {str(state): int(count) for state, count in connection.execute(open_ones)}
     return Backlog(**counts, dead=connection.execute(dead).scalar_one())
+
+
+def queues(connection: Connection, handlers: Sequence[str]) -> dict[str, Queue]:
+    """Return how long the queues of handlers are; it reads an index entry for each open or dead delivery."""
+    return {handler: _queue(connection, handler) for handler in handlers}
+
+
+def _queue(connection: Connection, handler: str) -> Queue:
+    waiting = select(func.count(), func.min(_of.event)).where(_of.handler == handler, _of.due_at.is_not(None))
+    dead = select(func.count()).where(_of.handler == handler, _of.state == DeliveryState.DEAD.value)
+    count, first = connection.execute(waiting).one()
+    at = None if first is None else connection.scalar(select(events.c.at).where(events.c.sequence == first))
+    return Queue(pending=count, dead=connection.execute(dead).scalar_one(), oldest=_instant(at) if at else None)
 
 
 def list_deliveries(

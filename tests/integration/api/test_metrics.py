@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from hotplane.config import hash_token
 
 SAMPLE = re.compile(r'([a-zA-Z_:][\w:]*)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+STATUSES = ("success", "error", "cancelled")
 
 Labels = frozenset[tuple[str, str]]
 
@@ -71,3 +74,53 @@ async def test_the_metrics_need_a_token_where_there_is_one(serving: Any) -> None
         assert (await edge.client.get("/metrics")).status_code == 401
         answer = await edge.client.get("/metrics", headers={"authorization": "Bearer secret"})
         assert answer.status_code == 200
+
+
+async def until_done(edge: Any, batch_id: str, count: int) -> None:
+    """Wait until a batch has some results."""
+    seen = 0
+    async with asyncio.timeout(10):
+        while (status := await edge.host.batches.changed(batch_id, seen, 5.0)).done < count:
+            seen = status.last_sequence
+
+
+async def test_batches_have_numbers(serving: Any) -> None:
+    """By state while they run, and the results of their items by status."""
+    async with serving() as edge:
+        before = parse((await edge.client.get("/metrics")).text)
+        assert of(before, "hotplane_batches", state="running") == 0
+        assert of(before, "hotplane_batch_items_total", status="success") == 0
+        items = [{"input": 0}, {"input": "no number of seconds"}, {"input": 30}]
+        body, later = {"task_id": "patient", "items": items}, {"prefer": "respond-async"}
+        name = (await edge.client.post("/api/batch/execute", json=body, headers=later)).json()["id"]
+        await until_done(edge, name, 2)
+        during = parse((await edge.client.get("/metrics")).text)
+        assert of(during, "hotplane_batches", state="running") == 1
+        assert of(during, "hotplane_batches_waiting") == 0
+        assert of(during, "hotplane_batch_items_pending") == 1
+        await edge.client.post(f"/api/batch/{name}/cancel")
+        await edge.host.batches.wait(name, 10)
+        after = parse((await edge.client.get("/metrics")).text)
+        results = {status: of(after, "hotplane_batch_items_total", status=status) for status in STATUSES}
+        assert results == {"success": 1, "error": 1, "cancelled": 1}
+        assert of(after, "hotplane_batches", state="running") == of(after, "hotplane_batch_items_pending") == 0
+
+
+async def test_breakers_and_fallbacks_have_numbers(edge: Any) -> None:
+    """One for each runner of a route, and where the work of the first one goes."""
+    await edge.execute("echo", 1)
+    samples = parse((await edge.client.get("/metrics")).text)
+    breaker = {"scope": "runner", "target": "local"}
+    assert of(samples, "hotplane_breaker_state", **breaker, state="closed") == 1
+    assert of(samples, "hotplane_breaker_state", **breaker, state="open") == 0
+    assert of(samples, "hotplane_breaker_openings_total", **breaker) == 0
+    assert of(samples, "hotplane_fallback_mode", runner="local", mode="primary") == 1
+
+
+async def test_handlers_have_numbers_also_while_they_are_disabled(managing: Any) -> None:
+    """What waits for a disabled handler is what an operator has to see."""
+    handler = {"name": "out", "type": "console-webhook-handler", "enabled": False}
+    async with managing(plugins={"webhook_handlers": [handler]}) as edge:
+        samples = parse((await edge.client.get("/metrics")).text)
+        assert of(samples, "hotplane_deliveries_pending", handler="out") == 0
+        assert of(samples, "hotplane_delivery_attempts_total", handler="out", outcome="delivered") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ import pytest
 from hotplane import Hotplane
 from hotplane.errors import DeliveryUnderWay, HandlerNotServing, UnknownDelivery
 from hotplane.events import DeliverySettings
+from hotplane.host.exposition import Family
 from hotplane.plugins import DeliveryFailed, Receipt, WebhookContext, WebhookHandler
 from hotplane.records import Event, EventType, PluginMetadata, now
 from hotplane.storage import DeliveryFilter, DeliveryState, EventFilter, EventRange
@@ -339,3 +340,48 @@ async def test_settings_can_change_while_the_host_runs(url: str, handler: Record
         await emit(host, 1, task_id="t")
         await until(lambda: handler.taken)
         assert (await only(host)).order_key == "t"
+
+
+def samples_of(families: Iterable[Family]) -> dict[str, float]:
+    """Return the values of the handler's series by name, and by outcome where there are several."""
+    return {
+        family.name + sample.suffix + sample.labels.get("outcome", ""): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.labels["handler"] == "recorder"
+    }
+
+
+async def test_the_metrics_tell_what_was_tried_and_what_waits(url: str, handler: Recorder) -> None:
+    """By outcome, with the length and the age of the queue; the counters go on where the handler is disabled."""
+    handler.failure = DeliveryFailed("no", status=400)
+    async with make(url, handler, schedule_seconds=[0.01]) as host:
+        await emit(host, 1)
+        await until(lambda: state_is(host, DeliveryState.DEAD))
+        await host.plugins.disable("recorder")
+        await host.plugins.enable("recorder")
+        handler.failure = None
+        handler.open.clear()
+        await emit(host, 3)
+        await until(lambda: len(handler.contexts) == 5)
+        found = samples_of(await host.outbox.families(["recorder"]))
+        attempts = "hotplane_delivery_attempts_total"
+        assert {outcome: found[attempts + outcome] for outcome in ("delivered", "failed", "dead")} == {
+            "delivered": 0, "failed": 1, "dead": 1
+        }  # fmt: skip
+        assert found["hotplane_delivery_attempt_duration_seconds_count"] == 2
+        assert (found["hotplane_deliveries_pending"], found["hotplane_deliveries_dead"]) == (3, 1)
+        assert found["hotplane_deliveries_oldest_seconds"] > 0
+        handler.open.set()
+        await until(lambda: _settled(host))
+        assert samples_of(await host.outbox.families(["recorder"]))[attempts + "delivered"] == 3
+
+
+async def test_attempts_by_hand_are_counted(url: str, handler: Recorder) -> None:
+    """What an operator sends again is an attempt as any other."""
+    handler.failure = DeliveryFailed("no", status=400)
+    async with make(url, handler, schedule_seconds=[3_600]) as host:
+        await emit(host, 1)
+        await until(lambda: state_is(host, DeliveryState.FAILED))
+        await host.outbox.retry("recorder", (await only(host)).sequence)
+        assert samples_of(await host.outbox.families(["recorder"]))["hotplane_delivery_attempts_totalfailed"] == 2

@@ -14,6 +14,7 @@ from hotplane.errors import Conflict
 from hotplane.events.attempts import Attempts
 from hotplane.events.calling import Caller
 from hotplane.events.clock import WallClock
+from hotplane.events.figures import Figures
 from hotplane.events.held import Held, Ledger
 from hotplane.events.lane import LaneParts
 from hotplane.events.settings import DeliverySettings
@@ -79,6 +80,7 @@ class Desk:
             holder="me",
             log=get_logger(room="events"),
             disable=self.disable,
+            figures=Figures(),
             chance=lambda: 0.5,
         )
         self.attempts = Attempts("taking", parts, DeliverySettings(), self.ledger, WallClock(self.clock))

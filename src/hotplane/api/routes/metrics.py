@@ -14,6 +14,8 @@ from hotplane.api.describe import PROBLEMS_KEY
 from hotplane.app import Hotplane
 from hotplane.host.exposition import CONTENT_TYPE, Family, Sample, render
 from hotplane.records import ExecutionStatus, PluginState
+from hotplane.routing.metrics import Guarded, breaker_families, fallback_families
+from hotplane.webhooks.values import KIND
 
 __all__ = ["router"]
 
@@ -39,9 +41,21 @@ _metrics: Any = {
 
 @router.get("/metrics", operation_id="getMetrics", summary="Show all numbers to Prometheus", **_metrics)
 async def get_metrics(request: Request) -> Response:
-    """Return counters of executions, plugins and the event loop. Labels are bounded: plugin id, kind, version."""
+    """Return numbers of executions, plugins, the event loop, breakers, batches and deliveries.
+
+    Labels are bounded: what a plugin is called, its kind and version, states and outcomes.
+    """
     host = host_of(request)
-    text = render([*_host_families(host), *host.oversight.families()])
+    handlers = [each.id for each in host.plugins.list() if each.kind == KIND]
+    families = (
+        *_host_families(host),
+        *host.oversight.families(),
+        *breaker_families(_breakers(host)),
+        *fallback_families(host.routes.fallbacks()),
+        *host.batches.families(),
+        *await host.outbox.families(handlers),
+    )
+    text = render(families)
     return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
 
@@ -64,6 +78,11 @@ def _host_families(host: Hotplane) -> Iterator[Family]:
         type="gauge",
         samples=tuple(Sample(states[each], {"state": each}) for each in PluginState),
     )
+
+
+def _breakers(host: Hotplane) -> Iterator[Guarded]:
+    yield from (("runner", each) for each in host.routes.breakers())
+    yield from (("destination", each) for each in host.outbox.breakers())
 
 
 def _gauge(name: str, help: str, value: float) -> Family:
