@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -187,6 +188,8 @@ def test_a_receiver_that_is_gone_disables_its_handler(allowing: Served) -> None:
             return not json.loads(allowing.call("webhooks", "show", "leaving", "-o", "json").stdout)["enabled"]
 
         until(disabled)
+        shown = allowing.call("webhooks", "show", "leaving").stdout
+        assert re.search(r"disabled +by the host at \S+ \S+: the receiver is gone \(410\)", shown), shown
     allowing.call("webhooks", "remove", "leaving")
 
 

@@ -69,6 +69,7 @@ _WEBHOOK: dict[str, Any] = {
     "priority": 0,
     "state": "active",
     "reason": None,
+    "disabled": None,
     "retry_at": None,
     "destination": "deployments",
     "configuration": {"stream": "stderr", "colour": "auto", "pretty": True},

@@ -80,6 +80,7 @@ _PLUGIN: dict[str, Any] = {
     "state": "active",
     "reason": None,
     "enabled": True,
+    "disabled": None,
     "priority": 100,
     "required": False,
     "source": "built-in",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hotplane.cli.fields import Fields, Record, as_json, part, source
 from hotplane.cli.tables import Column, in_color, moment
 from hotplane.cli.text import printable
+from hotplane.cli.views import disabled_field
 
 __all__ = [
     "DELIVERY_COLUMNS",
@@ -72,9 +73,10 @@ def webhook_fields(webhook: Record) -> Fields:
         ("name", webhook["name"]),
         ("type", webhook.get("type")),
         ("state", webhook.get("state")),
-        ("reason", webhook.get("reason")),
+        ("reason", None if webhook.get("disabled") else webhook.get("reason")),
         *([("started again", moment(webhook["retry_at"]))] if webhook.get("retry_at") else []),
         ("enabled", webhook.get("enabled")),
+        *disabled_field(webhook),
         ("priority", webhook.get("priority")),
         ("source", source(webhook)),
         ("destination", webhook.get("destination")),

@@ -14,6 +14,7 @@ __all__ = [
     "PLUGIN_COLUMNS",
     "REFRESHED_COLUMNS",
     "TASK_COLUMNS",
+    "disabled_field",
     "execution_fields",
     "health_fields",
     "plugin_fields",
@@ -106,6 +107,7 @@ def plugin_fields(plugin: Record) -> Fields:
         ("reason", plugin.get("reason")),
         ("since", moment(plugin.get("since"))),
         ("enabled", plugin.get("enabled")),
+        *disabled_field(plugin),
         ("priority", plugin.get("priority")),
         ("required", plugin.get("required")),
         ("source", _origin(plugin)),
@@ -121,6 +123,14 @@ def plugin_fields(plugin: Record) -> Fields:
         ("timeouts", _stat(plugin, "timeouts")),
         ("latency", _latency(plugin)),
     ]
+
+
+def disabled_field(record: Record) -> Fields:
+    """Return when and why the host itself disabled something, as a line, where it did."""
+    disabled = part(record, "disabled")
+    if not disabled:
+        return []
+    return [("disabled", f"by the host at {moment(disabled.get('at'))}: {disabled.get('reason')}")]
 
 
 def health_fields(report: Record) -> Fields:

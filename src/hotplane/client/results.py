@@ -183,6 +183,8 @@ class Plugin(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it is not active."""
     enabled: bool = True
+    disabled: Mapping[str, Json] | None = None
+    """Why and when the host disabled it by itself; None where it is enabled, or an operator disabled it."""
     priority: int = 0
     required: bool = False
     source: str = ""

@@ -23,6 +23,7 @@ from hotplane.events.pruner import Pruner
 from hotplane.events.queues import Queues
 from hotplane.events.settings import DeliverySettings, EventsSettings
 from hotplane.host.exposition import Family
+from hotplane.host.status import Disabled
 from hotplane.identity import new_id
 from hotplane.plugins import Clock, Logger
 from hotplane.records import Event, EventType, Severity
@@ -39,8 +40,8 @@ _DRAIN_SECONDS = 2.0
 class Switchable(HandlerTable, Protocol):
     """The plugins of a host, as far as the outbox switches them."""
 
-    async def disable(self, plugin_id: str) -> object:
-        """Take a plugin out of its chain; kept over restarts."""
+    async def disable(self, plugin_id: str, *, because: Disabled) -> object:
+        """Take a plugin out of its chain, and keep why; over restarts, too."""
         ...
 
 
@@ -230,4 +231,4 @@ class Outbox(Operating):
         )
         await self._store.append_events([event])
         self._parts.log.error("events.handler-disabled", handler=handler, reason=reason)
-        await self._table.disable(handler)
+        await self._table.disable(handler, because=Disabled(reason=reason, at=event.time))

@@ -10,7 +10,7 @@ from hotplane.host.refresh import Refreshed, RefreshOutcome
 from hotplane.host.restarts import RestartSettings, RestartType
 from hotplane.host.settings import HostSettings
 from hotplane.host.slot import PluginSpec
-from hotplane.host.status import CodeOrigin, PluginStatus, Reload, ReloadOutcome, VersionStats
+from hotplane.host.status import CodeOrigin, Disabled, PluginStatus, Reload, ReloadOutcome, VersionStats
 from hotplane.host.switchboard import Overrides
 from hotplane.host.system import SystemStatus
 from hotplane.host.table import PluginNews
@@ -19,6 +19,7 @@ __all__ = [
     "TRANSITIONS",
     "CodeOrigin",
     "Conflict",
+    "Disabled",
     "Discovery",
     "Doors",
     "Found",

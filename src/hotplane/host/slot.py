@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from hotplane.host.discovery import Found
 from hotplane.host.lifecycle import Lifecycle
 from hotplane.host.restarts import RestartSettings
 from hotplane.host.showing import shown_configuration
-from hotplane.host.status import CodeOrigin, PluginStatus, Reload
+from hotplane.host.status import CodeOrigin, Disabled, PluginStatus, Reload
 from hotplane.host.versions import Versions
 from hotplane.plugins import Plugin, kind_name, kind_of
 from hotplane.records import PluginMetadata
@@ -126,6 +127,12 @@ class Slot:
         return bool(self.overrides.get("enabled", self.spec.enabled))
 
     @property
+    def disabled(self) -> Disabled | None:
+        """Why the host itself disabled it, for as long as that holds."""
+        noted = self.overrides.get("disabled")
+        return None if noted is None or self.enabled else msgspec.convert(noted, Disabled)
+
+    @property
     def priority(self) -> int:
         """The override, else the spec, else the type's own."""
         return self.priority_of(self.cls)
@@ -173,10 +180,11 @@ class Slot:
     @property
     def shown_overrides(self) -> dict[str, Json]:
         """What operators changed, without the secrets in it."""
-        changed = self.overrides.get("configuration")
-        if not isinstance(changed, Mapping):
-            return dict(self.overrides)
-        return {**self.overrides, "configuration": shown_configuration(self.cls, changed)}
+        shown = {field: value for field, value in self.overrides.items() if field != "disabled"}
+        changed = shown.get("configuration")
+        if isinstance(changed, Mapping):
+            shown["configuration"] = shown_configuration(self.cls, changed)
+        return shown
 
     def status(self, stats: StatsSnapshot, draining: int) -> PluginStatus:
         """Return what can be seen from outside."""
@@ -191,6 +199,7 @@ class Slot:
             state=self.lifecycle.state,
             reason=self.lifecycle.reason or None,
             enabled=self.enabled,
+            disabled=self.disabled,
             priority=self.priority,
             required=self.spec.required,
             source=self.spec.source,

@@ -82,6 +82,13 @@ class VersionStats(Struct, frozen=True, kw_only=True):
     stats: StatsSnapshot
 
 
+class Disabled(Struct, frozen=True, kw_only=True):
+    """That the host itself took a plugin out of its chain."""
+
+    reason: str
+    at: datetime
+
+
 class PluginStatus(Struct, frozen=True, kw_only=True):
     """What can be seen of a plugin from outside."""
 
@@ -95,6 +102,8 @@ class PluginStatus(Struct, frozen=True, kw_only=True):
     reason: str | None
     """Why it is not active."""
     enabled: bool
+    disabled: Disabled | None = None
+    """Why and when the host disabled it by itself; null where it is enabled, or an operator disabled it."""
     priority: int
     required: bool
     source: str

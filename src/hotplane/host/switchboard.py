@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
+import msgspec
 from msgspec import Struct
 
 from hotplane.errors import ConfigurationError, PluginMisconfigured
@@ -17,7 +18,7 @@ from hotplane.host.operations import Operations
 from hotplane.host.reload import Reloader
 from hotplane.host.slot import PluginSpec, Slot
 from hotplane.host.starting import Starter
-from hotplane.host.status import PluginStatus
+from hotplane.host.status import Disabled, PluginStatus
 from hotplane.host.table import PluginTable
 from hotplane.plugins import Plugin
 from hotplane.records import PluginState
@@ -69,6 +70,7 @@ class Switchboard(PluginTable):
         slot = self._slot(plugin_id)
         async with slot.operating:
             await self._override(slot, "enabled", True)
+            await self._note(slot, None)
             if slot.lifecycle.state is PluginState.ACTIVE:
                 self._registry.update(plugin_id, enabled=True)
                 self._changed()
@@ -76,12 +78,13 @@ class Switchboard(PluginTable):
                 await self._starter.by_hand(slot)
             return self._status(slot)
 
-    async def disable(self, plugin_id: str, *, cascade: bool = False) -> PluginStatus:
+    async def disable(self, plugin_id: str, *, cascade: bool = False, because: Disabled | None = None) -> PluginStatus:
         """Take a plugin out of its kind's chain; it stays active. Kept over restarts.
 
         Args:
             plugin_id: Which.
             cascade: Disable those that need it, too, before it.
+            because: Why, where the host does so by itself; shown until an operator enables or disables it.
 
         Raises:
             PluginNeeded: Others need it.
@@ -89,6 +92,7 @@ class Switchboard(PluginTable):
         slot = self._slot(plugin_id)
         for each in (*self._starter.needing(slot, cascade=cascade), slot):
             async with each.operating:
+                await self._note(each, because if each is slot else None)
                 await self._override(each, "enabled", False)
                 self._disable(each)
         return self._status(slot)
@@ -224,6 +228,13 @@ class Switchboard(PluginTable):
             await self._instances.reconfigure(plugin, config)
         else:
             await self._reloader.replace(slot, configuration)
+
+    async def _note(self, slot: Slot, because: Disabled | None) -> None:
+        if because is not None:
+            await self._override(slot, "disabled", msgspec.to_builtins(because))
+        elif "disabled" in slot.overrides:
+            await self._overrides.reset_override(slot.spec.id, "disabled")
+            del slot.overrides["disabled"]
 
     async def _override(self, slot: Slot, field: str, value: Json) -> None:
         await self._overrides.set_override(slot.spec.id, field, value)

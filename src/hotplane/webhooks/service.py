@@ -36,7 +36,7 @@ from hotplane.webhooks.values import BY_API, KIND, Kept, Numbers, Tried, Webhook
 
 __all__ = ["Webhooks"]
 
-_FIELDS = ("enabled", "priority", "configuration", "delivery")
+_FIELDS = ("enabled", "disabled", "priority", "configuration", "delivery")
 _decode = msgspec.json.Decoder(Kept).decode
 
 

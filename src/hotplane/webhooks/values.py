@@ -1,4 +1,4 @@
-"""What a webhook handler is to who looks at it, makes it or changes it. Imports `records` and `storage`."""
+"""What a webhook handler is to who looks at it, makes it or changes it. Imports `host`, `records` and `storage`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from hotplane.host import Disabled
 from hotplane.records import Event, EventType, PluginState
 from hotplane.storage import Backlog, DeliveryAttempt
 from hotplane.values import Json
@@ -76,7 +77,10 @@ class Webhook(Struct, frozen=True, kw_only=True):
     priority: int
     state: PluginState
     reason: str | None
-    """Why it is not active."""
+    """Why it is not active, or why the host disabled it."""
+    disabled: Disabled | None
+    """Why and when the host disabled it by itself, such as after an answer 410; null where it is enabled, or an
+    operator disabled it."""
     retry_at: datetime | None
     """When it is started again; null where nothing is planned."""
     destination: str | None

@@ -16,6 +16,7 @@ SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 OTHER = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
 TOKEN = "T0123456789abcdefghij"
 LOCAL = {"allow": ["127.0.0.0/8"]}
+GONE = "the receiver is gone (410) and wants no events any more"
 QUICK = {"schedule_seconds": [0.05], "throttle_seconds": 0.05, "jitter": 0.0}
 
 
@@ -96,6 +97,37 @@ async def test_a_handler_takes_events_as_soon_as_it_is_made(managing: Any, recei
         headers, body = await receiver.next()
         assert Webhook(SECRET).verify(body, headers)["data"]["id"] == event["id"]
         assert receiver.got.empty()
+
+
+async def disabled(edge: Any) -> dict[str, Any] | None:
+    """Return the handler once it is disabled."""
+    shown = (await edge.client.get("/api/webhooks/hook")).json()
+    return None if shown["enabled"] else shown
+
+
+@pytest.mark.parametrize("by", ["api", "file"])
+async def test_a_receiver_that_is_gone_is_named_as_the_reason(managing: Any, receiver: Receiver, by: str) -> None:
+    """With the time, also after a restart, until the handler is enabled again."""
+    handler = described(receiver.url)
+    configuration = {**handler["configuration"], "events": handler.pop("events")}
+    declared = {**handler, "configuration": configuration}
+    sections = {"network": LOCAL, "plugins": {"webhook_handlers": [declared]} if by == "file" else {}}
+    receiver.status = 410
+    async with managing(**sections) as edge:
+        if by == "api":
+            await make(edge, receiver.url)
+        event = await publish(edge)
+        shown = await until(lambda: disabled(edge))
+        assert shown["reason"] == shown["disabled"]["reason"] == GONE
+        assert shown["disabled"]["at"] >= event["time"]
+    async with managing(**sections) as edge:
+        assert (await disabled(edge) or {})["disabled"] == shown["disabled"]
+        plugin = (await edge.client.get("/api/plugins/hook")).json()
+        assert (plugin["disabled"], plugin["overrides"]) == (shown["disabled"], {"enabled": False})
+        receiver.status = 200
+        await edge.client.post("/api/plugins/hook/enable")
+        shown = (await edge.client.get("/api/webhooks/hook")).json()
+        assert (shown["enabled"], shown["disabled"], shown["reason"]) == (True, None, None)
 
 
 async def test_it_is_there_after_a_restart(managing: Any, receiver: Receiver) -> None:

@@ -41,7 +41,11 @@ class Memory:
         self.kept[plugin_id, field] = value
 
     async def reset_override(self, plugin_id: str, field: str | None) -> None:
-        self.kept = {key: value for key, value in self.kept.items() if key[0] != plugin_id}
+        gone = {key for key in self.kept if key[0] == plugin_id and field in (None, key[1])}
+        self.kept = {key: value for key, value in self.kept.items() if key not in gone}
+
+    def overrides_of(self, plugin_id: str) -> dict[str, Json]:
+        return {field: value for (plugin, field), value in self.kept.items() if plugin == plugin_id}
 
     async def get(self, key: str) -> Json:
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from hotplane.errors import NotReloadable, PluginMisconfigured, PluginStartFailed
-from hotplane.host import PluginSpec
+from hotplane.host import Disabled, PluginSpec
 from hotplane.records import PluginState
 from tests.unit.host.test_manager import Base, Configured, House, Limits, Plain
 
@@ -101,3 +102,26 @@ async def test_another_spec_holds_as_far_as_it_is_wanted(house: House) -> None:
     assert (off.enabled, off.state) == (False, PluginState.UNLOADED)
     on = await house.manager.revise("plain", replace(spec, priority=4), {}, keep)
     assert (on.enabled, on.state, on.priority, stored) == (True, PluginState.ACTIVE, 4, [True, True])
+
+
+GONE = Disabled(reason="the receiver is gone", at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def test_what_the_host_disables_says_why(house: House) -> None:
+    """Also to a later host, which reads what was kept; it is no change that an operator made."""
+    status = await house.manager.disable("plain", because=GONE)
+    assert (status.enabled, status.disabled, status.overrides) == (False, GONE, {"enabled": False})
+    later = House(Plain)
+    later.manager.add(PluginSpec(id="plain", type="plain"), house.memory.overrides_of("plain"))
+    assert later.manager.get("plain").disabled == GONE
+    later.threads.close()
+
+
+@pytest.mark.parametrize("step", ["enable", "disable", "reset"])
+async def test_an_operator_has_the_last_word(house: House, step: str) -> None:
+    """Whatever they do, the host's reason is no longer shown, and no longer kept."""
+    await house.manager.disable("plain", because=GONE)
+    await getattr(house.manager, step)("plain")
+    await house.manager.disable("plain")
+    assert house.manager.get("plain").disabled is None
+    assert "disabled" not in house.memory.overrides_of("plain")
