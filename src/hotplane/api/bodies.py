@@ -1,4 +1,6 @@
-"""Reading a request's body, within its limit, and decoding it. Imports only `errors`, `values` and `refusals`.
+"""Reading a request's body, within its limit, and decoding it.
+
+Imports only `errors`, `values`, `refusals` and `shapes`.
 
 The server closes connections that do not send their body in time; a reader here then gets `ClientGone`.
 """
@@ -6,12 +8,14 @@ The server closes connections that do not send their body in time; a reader here
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from hotplane.api.refusals import BodyDoesNotFit, BodyTooLarge, MalformedJson
+from hotplane.api.shapes import choices_at, members_at
 from hotplane.errors import NotJson, did_you_mean
 from hotplane.values import MAX_DEPTH, pointer
 
@@ -22,8 +26,15 @@ T = TypeVar("T")
 Receive = Callable[[], Awaitable[Any]]
 
 _FIELD = re.compile(r"Object (?:contains unknown|missing required) field `(?P<field>.*)`", re.DOTALL)
-_PLACE = re.compile(r" - at `\$(?P<path>.*)`$", re.DOTALL)
-_STEP = re.compile(r"\[(?P<index>\d+)\]|\.(?P<key>[^.\[]+)")
+_PLACE = re.compile(r"(?P<reason>.*) - at `\$(?P<path>.*)`", re.DOTALL)
+_CHOICE = "Invalid enum value "
+"""What follows is the value, as Python writes it."""
+_STEP = re.compile(r"\[(?P<index>\d+|\.\.\.)\]|\.(?P<key>[^.\[]+)")
+
+_ANY = "..."
+"""A step into any member of a mapping, as msgspec writes it."""
+_SHOWN = 100
+"""Characters of a value that does not fit."""
 
 
 class ClientGone(Exception):
@@ -98,22 +109,41 @@ class Body(Generic[T]):
 
 
 def _misfit(message: str, shape: type[object]) -> BodyDoesNotFit:
-    place = _PLACE.search(message)
-    reason = message[: place.start()] if place else message
-    at = _pointer(place["path"]) if place else ""
+    found = _PLACE.fullmatch(message)
+    reason, path = (found["reason"], _steps(found["path"])) if found else (message, ())
+    at = _pointer(path)
     field = _FIELD.fullmatch(reason)
     if field is None:
-        return BodyDoesNotFit(_lower(reason).replace("`", ""), at)
+        return BodyDoesNotFit(_explained(reason, choices_at(shape, path)), at)
     name = field["field"]
-    at += pointer(name[:200])
+    at += "" if _ANY in path else pointer(name[:200])
     if "missing" in reason:
         return BodyDoesNotFit(f"the field {name!r} is missing", at)
-    known: tuple[str, ...] = getattr(shape, "__struct_fields__", ())
-    return BodyDoesNotFit(f"the field {name[:200]!r} is not known{did_you_mean(name, known)}", at)
+    hint = did_you_mean(name, members_at(shape, path))
+    return BodyDoesNotFit(f"the field {name[:200]!r} is not known{hint}", at)
 
 
-def _pointer(path: str) -> str:
-    return pointer(*(step["index"] or step["key"] for step in _STEP.finditer(path)))
+def _explained(reason: str, choices: Sequence[str | int]) -> str:
+    """Return what is wrong with a value, and the values that would do, where there are only a few."""
+    if not choices or not reason.startswith(_CHOICE):
+        told = _lower(reason).replace("`", "")
+        return f"{told}; use one of {_listed(choices)}" if choices else told
+    value = reason[len(_CHOICE) : len(_CHOICE) + _SHOWN]
+    hint = did_you_mean(value.strip("'\""), map(str, choices))
+    return f"{value} is not one of {_listed(choices)}{hint}"
+
+
+def _listed(choices: Iterable[str | int]) -> str:
+    return ", ".join(map(repr, choices))
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(step["index"] or step["key"] for step in _STEP.finditer(path))
+
+
+def _pointer(path: Sequence[str]) -> str:
+    # Of the members of a mapping msgspec does not say which one it is: the mapping is as near as can be told.
+    return pointer(*takewhile(lambda step: step != _ANY, path))
 
 
 def _lower(sentence: str) -> str:

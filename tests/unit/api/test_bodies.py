@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -99,6 +100,64 @@ def test_a_misfit_has_its_place(body: bytes, pointer: str) -> None:
     with pytest.raises(BodyDoesNotFit) as caught:
         Body(Shape).decode(body)
     assert [each.pointer for each in caught.value.problems] == [pointer]
+
+
+class Level(StrEnum):
+    """How loud."""
+
+    INFO = "info"
+    WARNING = "warning"
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    """A part of a body with a few choices."""
+
+    level: Level = Level.INFO
+    unit: Literal["s", "ms"] | None = None
+    steps: Literal[1, 2] = 1
+
+
+class Choosing(msgspec.Struct, forbid_unknown_fields=True):
+    """A body with parts wherever there can be some."""
+
+    one: Part | None = None
+    several: list[Part] = []
+    pair: tuple[int, Level] = (0, Level.INFO)
+    named: dict[str, Part] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "reason"),
+    [
+        ({"one": {"level": "loud"}}, "/one/level", "'loud' is not one of 'info', 'warning'"),
+        (
+            {"several": [{}, {"level": "warn"}]},
+            "/several/1/level",
+            "'warn' is not one of 'info', 'warning'; did you mean 'warning'?",
+        ),
+        ({"one": {"unit": "m"}}, "/one/unit", "'m' is not one of 'ms', 's'; did you mean 'ms'?"),
+        ({"one": {"steps": 3}}, "/one/steps", "3 is not one of 1, 2"),
+        ({"pair": [1, "loud"]}, "/pair/1", "'loud' is not one of 'info', 'warning'"),
+        ({"named": {"x": {"level": "loud"}}}, "/named", "'loud' is not one of 'info', 'warning'"),
+        ({"one": {"level": 3}}, "/one/level", "expected str, got int; use one of 'info', 'warning'"),
+        ({"one": {"level": "x' - at `$.one`"}}, "/one/level", "\"x' - at `$.one`\" is not one of 'info', 'warning'"),
+        ({"several": [{"levl": "info"}]}, "/several/0/levl", "the field 'levl' is not known; did you mean 'level'?"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_answered_with_those_that_there_are(
+    body: object, pointer: str, reason: str
+) -> None:
+    """And with the nearest, where one is near; a misspelt member, too, is compared with those of its own object."""
+    with pytest.raises(BodyDoesNotFit) as caught:
+        Body(Choosing).decode(json.dumps(body).encode())
+    assert [(each.pointer, each.message) for each in caught.value.problems] == [(pointer, reason)]
+
+
+def test_a_long_value_is_cut() -> None:
+    """What was sent is not sent back whole."""
+    with pytest.raises(BodyDoesNotFit) as caught:
+        Body(Part).decode(json.dumps({"level": "x" * 10_000}).encode())
+    assert len(str(caught.value)) < 300
 
 
 @given(body=st.binary(max_size=60))
