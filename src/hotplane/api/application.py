@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, NoReturn
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -21,7 +21,8 @@ from hotplane.api.door import Application, Door, Receive, Scope, Send
 from hotplane.api.idempotency import Idempotency
 from hotplane.api.ongoing import Ongoing
 from hotplane.api.openapi import openapi_document
-from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath, QueryDoesNotFit
+from hotplane.api.queries import refuse_query, refuse_repeated
+from hotplane.api.refusals import HeaderRefused, MethodNotAllowed, NoSuchPath
 from hotplane.api.routes import (
     batches,
     deliveries,
@@ -41,7 +42,6 @@ from hotplane.api.routes import (
 )
 from hotplane.api.uploads import Documents, upload_limits
 from hotplane.app import Hotplane
-from hotplane.errors import did_you_mean
 from hotplane.version import __version__
 
 __all__ = ["api_document", "create_app"]
@@ -115,8 +115,9 @@ class _Management(FastAPI):
             docs_url=None,
             redoc_url=None,
             openapi_url=None,
+            dependencies=[Depends(refuse_repeated)],
             redirect_slashes=False,
-            exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse_query},
+            exception_handlers={HTTPException: _refuse, RequestValidationError: refuse_query},
         )
         self.state.host = host
         self.state.ongoing = ongoing
@@ -153,26 +154,3 @@ def _allowed(path: str) -> list[str]:
     # In the description a fixed path stands before those with a place that it would fit too.
     fixed = [route for route in found if route.path == path]
     return sorted({method for route in fixed or found for method in route.methods or ()})
-
-
-def _refuse_query(request: Request, error: Exception) -> NoReturn:
-    """Raise what FastAPI found wrong with the query."""
-    found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
-    known = _parameters(request)
-    raise QueryDoesNotFit([_explain(each, known) for each in found])
-
-
-def _explain(problem: dict[str, Any], known: list[str]) -> tuple[str, str]:
-    # Where it came from, its name, and for a parameter that is given several times its index.
-    name = str(problem["loc"][:2][-1])[:100]
-    if problem["type"] == "extra_forbidden":
-        hint = did_you_mean(name, known) or f"; the known ones are {', '.join(known)}"
-        return name, f"the parameter {name!r} is not known{hint}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return name, f"the parameter {name!r}: {message[:1].lower()}{message[1:]}"
-
-
-def _parameters(request: Request) -> list[str]:
-    template = getattr(request.scope.get("route"), "path", request.scope["path"])
-    operation = request.app.openapi()["paths"].get(template, {}).get(request.method.lower(), {})
-    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]

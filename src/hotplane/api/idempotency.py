@@ -1,7 +1,7 @@
 """Requests with an `Idempotency-Key`: each is done once, and repeats get what the first one got.
 
 It stands behind the door and before every POST that has the header; requests without it do not pass here. Imports
-only lower rooms, `bodies`, `keyed`, `outcomes`, `attempt`, `problems` and `refusals`.
+only lower rooms, `bodies`, `keyed`, `outcomes`, `attempt`, `problems`, `refusals` and `uploads`.
 
 The key is stored as in flight, with the id of what the request will make, before anything runs; what came of it is
 stored with the answer. Whoever finds a key in flight whose holder is gone looks for what has that id.
@@ -23,6 +23,7 @@ from hotplane.api.exchange import ANSWER
 from hotplane.api.keyed import OUTCOME_ID, Answer, HashedBody, digest
 from hotplane.api.outcomes import Outcome, outcome_of
 from hotplane.api.refusals import HeaderRefused, IdempotencyKeyInFlight, IdempotencyKeyReused
+from hotplane.api.uploads import is_ndjson
 from hotplane.app import Hotplane
 from hotplane.events.holder import holder_name, is_certainly_dead
 from hotplane.records import now
@@ -36,7 +37,6 @@ _LONGEST = 255
 _LEASE_SECONDS = 60.0
 """Beyond the time that the request may take, or since the last renewal."""
 _RENEWED_EVERY_SECONDS = 20.0
-_STREAMED = b"application/x-ndjson"
 _REPLAYED = (b"idempotent-replayed", b"true")
 
 
@@ -75,7 +75,7 @@ class Idempotency:
         body = self._in_flight[key] = HashedBody(receive, (media_type, scope["query_string"]))
         self._renew_later()
         try:
-            await self._serve(key, body, scope, send, ahead=not media_type.lower().startswith(_STREAMED))
+            await self._serve(key, body, scope, send, ahead=not is_ndjson(media_type.decode("latin-1")))
         finally:
             self._let_go(key, body)
 

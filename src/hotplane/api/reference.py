@@ -28,8 +28,9 @@ _HEAD = """\
 Every operation with its parameters, bodies and answers, as the server itself describes them: `/openapi.json` is the
 document, `/docs` a page to try it out. The address is `http://127.0.0.1:3000` unless configured otherwise.
 
-- Bodies are JSON in UTF-8, of the type `application/json`; streams of items are `application/x-ndjson`, streams of
-  events `text/event-stream`. Unknown members and parameters are refused.
+- Bodies are JSON in UTF-8, of the type `application/json`; streams of items are `application/x-ndjson` (of which
+  `application/ndjson` and `application/jsonl` are accepted as other names), streams of events `text/event-stream`.
+  Unknown members and parameters are refused, and so is a parameter of one value that is given twice.
 - Where `server.tokens` is configured, everything but `/livez`, `/readyz`, `/docs`, `/openapi.json` and `/errors/` needs
   `Authorization: Bearer` and a token.
 - Every refusal and failure is a problem document (RFC 9457) of the type `application/problem+json`, with a stable

@@ -64,11 +64,8 @@ def options_of(request: Request, query: OptionsQuery) -> BatchOptions:
     """Return the options of a query.
 
     Raises:
-        QueryDoesNotFit: There is no task, or a parameter is given twice: which one counts is not guessed.
+        QueryDoesNotFit: There is no task.
     """
-    names = [name for name, _ in request.query_params.multi_items()]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise QueryDoesNotFit([(name, f"the parameter {name!r} is given twice") for name in twice])
     if query.task is None:
         raise QueryDoesNotFit([("task", "the parameter 'task' is missing: the id of the task that runs on the items")])
     return BatchOptions(

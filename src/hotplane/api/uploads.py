@@ -24,6 +24,7 @@ __all__ = [
     "BodyLimit",
     "Documents",
     "Upload",
+    "is_ndjson",
     "upload_limits",
 ]
 
@@ -33,6 +34,8 @@ Send = Callable[[Any], Awaitable[None]]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+NDJSON_TYPES = (NDJSON, "application/ndjson", "application/jsonl")
+"""The media types of lines that are accepted: none of them is registered, and tools send each."""
 
 EXECUTE_BATCH = "/api/batch/execute"
 VALIDATE_BATCH = "/api/batch/validate"
@@ -55,10 +58,15 @@ def upload_limits(settings: BatchSettings) -> Mapping[str, Mapping[str, BodyLimi
     document = BodyLimit(settings.max_json_bytes, "batches.max_json_bytes")
     lines = BodyLimit(settings.max_bytes, "batches.max_bytes")
     return {
-        EXECUTE_BATCH: {JSON: document, NDJSON: lines},
+        EXECUTE_BATCH: {JSON: document, **dict.fromkeys(NDJSON_TYPES, lines)},
         VALIDATE_BATCH: {JSON: document},
-        EXECUTE_STREAM: {NDJSON: lines},
+        EXECUTE_STREAM: dict.fromkeys(NDJSON_TYPES, lines),
     }
+
+
+def is_ndjson(media_type: str) -> bool:
+    """Tell whether the header Content-Type says that a body is lines."""
+    return media_type.partition(";")[0].strip().lower() in NDJSON_TYPES
 
 
 class Documents:

@@ -110,7 +110,28 @@ async def test_each_path_takes_its_own_types(edge: Any, path: str, media_type: s
     """And says which."""
     answer = await edge.client.post(path, content=b"{}", headers={"content-type": media_type})
     assert answer.status_code == status
-    assert media_type not in answer.headers["accept"]
+    assert media_type not in answer.headers["accept"].split(", ")
+
+
+async def test_the_refusal_lists_every_type_that_is_accepted(edge: Any) -> None:
+    """In its words and in the header Accept."""
+    answer = await edge.client.post("/api/stream/execute?task=echo", content=b"1", headers={"content-type": "text/csv"})
+    accepted = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+    assert answer.headers["accept"] == ", ".join(accepted)
+    assert " or ".join(accepted) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("media_type", ["application/ndjson", "application/jsonl; charset=utf-8"])
+@pytest.mark.parametrize("headers", [{}, {"idempotency-key": "once"}])
+async def test_lines_have_other_names_too(edge: Any, media_type: str, headers: dict[str, str]) -> None:
+    """None of them is registered, and tools send each; with a key they are read as they arrive, too."""
+    sent = {"content": b'{"input":1}\n{"input":2}\n', "headers": {"content-type": media_type, **headers}}
+    answer = await edge.client.post("/api/batch/execute?task=echo", **sent)
+    assert [each["output"] for each in answer.json()["results"]] == [1, 2]
+    if not headers:
+        streamed = await edge.client.post("/api/stream/execute?task=echo", **sent)
+        assert streamed.status_code == 200
+        assert streamed.text.count("event: result") == 2
 
 
 async def test_more_items_than_there_may_be_are_refused(managing: Any) -> None:

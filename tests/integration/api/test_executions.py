@@ -78,6 +78,32 @@ async def test_a_wrong_query_is_refused_by_name(edge: Any, query: dict[str, obje
     assert [each["parameter"] for each in answer.json()["errors"]] == [parameter]
 
 
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/api/executions?limit=1&limit=2", "limit"),
+        ("/api/executions?limit=1&limit=1", "limit"),
+        ("/api/executions?from=2026-01-01T00:00:00Z&task=a&from=2026-01-01T00:00:00Z", "from"),
+        ("/api/executions?status=error&status=success", "status"),
+        ("/api/plugins?kind=runner&kind=sampler", "kind"),
+        ("/api/events?type=task.created&after=1&type=task.updated&after=2", "after"),
+    ],
+)
+async def test_a_parameter_of_one_value_is_not_given_twice(edge: Any, path: str, parameter: str) -> None:
+    """Which of the two was meant nobody can tell, even where they are the same."""
+    answer = await edge.client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "query-does-not-fit")
+    (error,) = answer.json()["errors"]
+    assert error["parameter"] == parameter
+    assert "takes one value, not 2" in error["detail"]
+
+
+async def test_a_parameter_of_several_values_is(edge: Any) -> None:
+    """All of them count."""
+    answer = await edge.client.get("/api/events?type=task.created&type=task.updated&severity=info&severity=error")
+    assert answer.status_code == 200
+
+
 async def test_a_misspelt_parameter_is_corrected(edge: Any) -> None:
     """The problem suggests the one that was meant."""
     answer = await edge.client.get("/api/executions", params={"statsu": "error"})

@@ -19,7 +19,7 @@ from hotplane.api.ongoing import ongoing_of
 from hotplane.api.refusals import BodyDoesNotFit
 from hotplane.api.submitting import OptionsQuery, answer_to, document_of_batch, submit, upload
 from hotplane.api.unending import EVENT_STREAM, Unending
-from hotplane.api.uploads import EXECUTE_BATCH, NDJSON, VALIDATE_BATCH
+from hotplane.api.uploads import EXECUTE_BATCH, NDJSON, VALIDATE_BATCH, is_ndjson
 from hotplane.errors import BatchTooLarge, EmptyBatch, InvalidCursor, NotJson
 from hotplane.execution.batch import BatchState, BatchStatus
 from hotplane.storage import Page
@@ -76,7 +76,7 @@ async def execute_batch(request: Request, query: Annotated[OptionsQuery, Query()
     that is no item has a result of its own, `rejected`, and the others run; in one document it refuses the whole. When
     the client leaves in mid-upload, what arrived whole runs, and the batch is `truncated`.
     """
-    if _is_ndjson(request):
+    if is_ndjson(request.headers.get("content-type", "")):
         status = await upload(request, query)
     else:
         status = await submit(request, query)
@@ -183,10 +183,6 @@ async def follow_events(request: Request, status: BatchStatus) -> Response:
     await batches.check_cursor(status.id, after)
     parts = event_parts(batches, status.id, after, heartbeat_seconds=streams.heartbeat_seconds)
     return Unending(parts, streams, EVENT_STREAM)
-
-
-def _is_ndjson(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == NDJSON
 
 
 def _check_candidates(body: ValidateBody) -> None:
