@@ -32,6 +32,22 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in done.stderr
 
 
+@pytest.mark.parametrize("action", ["pause", "resume"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--embedded",),
+        ("--embedded", "--store", "other.db"),
+        ("--config", "other.yaml"),
+        ("--embedded", "-c", "x.yaml"),
+    ],
+)
+def test_only_a_server_can_pause(call: Run, action: str, options: tuple[str, ...]):
+    """The message says so, with what can be done without one, and touches no store."""
+    done = call("batch", action, "some-batch", *options)
+    assert_refused(done, f"`hotplane batch {action}` works on a server only", "batch cancel --embedded")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

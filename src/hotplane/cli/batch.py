@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hotplane.cli.batch_ledger import cancelled_here, check_place, looked_into
+from hotplane.cli.batch_ledger import cancelled_here, check_place, check_server, looked_into
 from hotplane.cli.batch_report import BATCH_COLUMNS, RESULT_COLUMNS, batch_fields
 from hotplane.cli.batch_run import run
 from hotplane.cli.failure import say
@@ -28,6 +29,10 @@ application.command()(run)
 
 _BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id of the batch or stream.")]
 _Embedded = Annotated[bool, typer.Option("--embedded", help="Look into the store, without a server; runs nothing.")]
+_NotEmbedded = Annotated[bool, typer.Option("--embedded", hidden=True)]
+"""Known where it cannot be used, so that the refusal says why."""
+_NoStore = Annotated[str | None, typer.Option("--store", hidden=True)]
+_NoConfig = Annotated[Path | None, typer.Option("--config", "-c", hidden=True)]
 _PAGE = 200
 
 
@@ -114,14 +119,32 @@ def results(
 
 
 @application.command()
-def pause(*, batch: _BatchId, server: Server = SERVER, output: Output = Form.TABLE) -> None:
-    """Begin no more items of a batch; those that run end."""
+def pause(
+    *,
+    batch: _BatchId,
+    server: Server = SERVER,
+    embedded: _NotEmbedded = False,
+    store: _NoStore = None,
+    config: _NoConfig = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Begin no more items of a batch; those that run end. Only a server can: without one, nothing runs to be paused."""
+    check_server("pause", embedded=embedded, config=config, store=store)
     _act(batch, "pause", server, output)
 
 
 @application.command()
-def resume(*, batch: _BatchId, server: Server = SERVER, output: Output = Form.TABLE) -> None:
-    """Go on with a batch after a pause."""
+def resume(
+    *,
+    batch: _BatchId,
+    server: Server = SERVER,
+    embedded: _NotEmbedded = False,
+    store: _NoStore = None,
+    config: _NoConfig = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Go on with a batch after a pause. Only a server can: without one, there is nobody who goes on."""
+    check_server("resume", embedded=embedded, config=config, store=store)
     _act(batch, "resume", server, output)
 
 

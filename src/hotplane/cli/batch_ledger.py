@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hotplane.execution.batch import BatchStatus
     from hotplane.storage import Ledger, StoredBatch
 
-__all__ = ["StoredBatches", "cancelled_here", "check_place", "looked_into"]
+__all__ = ["StoredBatches", "cancelled_here", "check_place", "check_server", "looked_into"]
 
 Record = dict[str, Any]
 _PAGE = 200
@@ -35,6 +35,26 @@ def check_place(*, embedded: bool, config: Path | None, store: str | None) -> No
     """
     if not embedded and (config is not None or store is not None):
         raise BadInput("--config and --store are for --embedded: a server has its own.")
+
+
+def check_server(action: str, *, embedded: bool, config: Path | None, store: str | None) -> None:
+    """Refuse to do without a server what only a server can.
+
+    Args:
+        action: The name of the command.
+        embedded: Whether ``--embedded`` was given; so are the others.
+        config: A configuration of a store.
+        store: A store.
+
+    Raises:
+        BadInput: One of them was given.
+    """
+    if embedded or config is not None or store is not None:
+        raise BadInput(
+            f"`hotplane batch {action}` works on a server only: without one nothing runs that could pause or go on. "
+            "Leave --embedded, --config and --store away, and name the server with --server. Without a server a batch "
+            "can be ended: `hotplane batch cancel --embedded`."
+        )
 
 
 @contextmanager

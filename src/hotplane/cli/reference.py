@@ -69,7 +69,7 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _page(path: str, command: Any) -> Iterator[str]:
     parameters = cast("Sequence[Any]", command.params)
     arguments = [each for each in parameters if each.param_type_name == "argument"]
-    options = [each for each in parameters if each.param_type_name == "option"]
+    options = [each for each in parameters if each.param_type_name == "option" and not each.hidden]
     usage = " ".join([path, *(_usage(each) for each in arguments), *(["[OPTIONS]"] if options else [])])
     yield f"## `{path}`\n\n```console\n$ {usage}\n```\n\n{inspect.cleandoc(command.help or '')}\n"
     if arguments:
