@@ -1,6 +1,6 @@
 """Awaiting a plugin's coroutine with a time limit that costs nothing unless the coroutine suspends.
 
-Imports nothing of Hotplane.
+Imports only `limits`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Coroutine, Generator
 from inspect import iscoroutine
 from types import coroutine
 from typing import Any, TypeVar, cast
+
+from hotplane.limits import TimeLimit
 
 __all__ = ["CLEANUP_SECONDS", "LimitExceededError", "finish", "within"]
 
@@ -45,8 +47,8 @@ async def _awaiting(awaitable: Awaitable[T]) -> T:
 async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: float | None) -> T:
     """Await the rest of a coroutine that has suspended, for at most `limit` seconds.
 
-    The caller makes the first step, since most plugin calls never suspend and `asyncio.timeout` costs several
-    microseconds. A coroutine that goes on waiting although it was cancelled is closed after
+    The caller makes the first step, since most plugin calls never suspend and even `TimeLimit` costs a
+    microsecond. A coroutine that goes on waiting although it was cancelled is closed after
     `CLEANUP_SECONDS`, so that the caller gets its answer in any case.
 
     Args:
@@ -59,12 +61,12 @@ async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: fl
     """
     if limit is None:
         return await _resume(running, waiting_for)
-    scope = asyncio.timeout(limit)
+    scope = TimeLimit(limit)
     try:
-        async with scope:
+        with scope:
             return await _resume(running, waiting_for)
     except TimeoutError:
-        if scope.expired():
+        if scope.expired:
             raise LimitExceededError from None
         raise
 
