@@ -1,4 +1,4 @@
-"""One pool of outbound connections with limits. Imports only this room.
+"""One pool of outbound connections with limits. Imports only `limits` and this room.
 
 No cookies, no redirects, no proxy from the environment. Every failure says whether the other side may have had the
 request, which decides whether another attempt is safe.
@@ -12,21 +12,26 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 import aiohttp
 from msgspec import Struct
 from yarl import URL
 
+from hotplane.limits import TimeLimit
 from hotplane.network.addresses import AddressPolicy, AllowedOrigins, Origin
-from hotplane.network.failures import AnswerLost, AnswerTooLarge, LookupFailed, NoAnswer, NoConnection
+from hotplane.network.failures import AnswerLost, LookupFailed, NoAnswer, NoConnection
 from hotplane.network.lookup import Lookups
 from hotplane.network.ranges import literal_of
-from hotplane.network.reading import read_body
-from hotplane.network.sessions import Progress, Unchecked, connecting_to, new_session
+from hotplane.network.reading import read_answer
+from hotplane.network.sessions import PRESENT, Progress, Unchecked, new_session
 from hotplane.network.settings import OutboundSettings
 from hotplane.network.sockets import open_socket
 
 __all__ = ["Answer", "OutboundClient"]
+
+_KNOWN_TARGETS = 64
+"""URLs of one client that are not read anew at each request."""
 
 _REASONS: Mapping[type[BaseException], str] = {
     aiohttp.ClientConnectorCertificateError: "its certificate is not trusted",
@@ -47,6 +52,22 @@ class Answer(Struct, frozen=True):
     """By name in lower case; of a repeated header the last."""
     body: bytes
     """Unpacked."""
+
+
+class _Target(Struct, frozen=True):
+    """A URL, read."""
+
+    url: URL
+    origin: Origin
+    name: str
+    """The origin in messages."""
+    literal: str | None
+    """The address that its host is, where it is no name."""
+
+    @classmethod
+    def of(cls, url: str) -> _Target:
+        origin = Origin.of(url)
+        return cls(URL(url), origin, str(origin), _address(origin))
 
 
 class OutboundClient:
@@ -78,6 +99,8 @@ class OutboundClient:
         self._proxy_origin = None if proxy is None else Origin.of(proxy)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        # Of a client of its own, since a URL may be a secret.
+        self._target = lru_cache(_KNOWN_TARGETS)(_Target.of)
 
     def derive(self, settings: OutboundSettings, *, tls: ssl.SSLContext | None = None) -> OutboundClient:
         """Return another pool that may ask the same servers, with its own limits and without the proxy.
@@ -110,20 +133,23 @@ class OutboundClient:
             NoAnswer: The time was over; `sent` says whether the request was out.
             AnswerLost, AnswerTooLarge: The answer was cut off, damaged or too long.
         """
-        origin = Origin.of(url)
-        self._check(origin)
+        target = self._target(url)
+        self._check(target.origin, target.literal)
         limit = self.settings.timeout_seconds
         if timeout is not None:
             limit = min(timeout, limit)
-        progress = Progress()
+        progress = Progress(self._proxy_origin or target.origin)
+        token = PRESENT.set(progress)
         try:
-            async with asyncio.timeout(max(0.0, limit)):
-                return await self._exchange(method, url, headers, body, progress=progress, origin=origin)
+            with TimeLimit(max(0.0, limit)):
+                return await self._exchange(method, target, headers, body)
         except TimeoutError:
             seconds = limit if progress.connected else min(limit, self.settings.connect_timeout_seconds)
-            raise NoAnswer(str(origin), seconds, sent=progress.connected) from None
+            raise NoAnswer(target.name, seconds, sent=progress.connected) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _failure(error, origin, progress) from None
+            raise _failure(error, target.name, progress) from None
+        finally:
+            PRESENT.reset(token)
 
     async def connect(self, host: str, port: int, *, timeout: float | None = None) -> socket.socket:
         """Return a connected, non-blocking socket to the first address of `host` that answers; never by the proxy.
@@ -141,7 +167,7 @@ class OutboundClient:
             NoAnswer: The time was over.
         """
         origin = Origin.at(host, port)
-        self._check(origin)
+        self._check(origin, _address(origin))
         limit = self.settings.connect_timeout_seconds
         if timeout is not None:
             limit = max(0.0, min(timeout, limit))
@@ -163,7 +189,7 @@ class OutboundClient:
             InvalidAddress, AddressRefused: It may not.
         """
         origin = Origin.at(host, port)
-        self._check(origin)
+        self._check(origin, _address(origin))
         with suppress(LookupFailed):  # the guard looks again before each request
             await self._checked_addresses(origin)
 
@@ -174,51 +200,41 @@ class OutboundClient:
         if session is not None:
             await session.close()
 
-    def _check(self, origin: Origin) -> None:
+    def _check(self, origin: Origin, literal: str | None) -> None:
         if self._closed:
             raise NoConnection(str(origin), "this client is closed")
         self._policy.check(origin)
-        literal = literal_of(origin.host)
         if literal is not None:
             # What is an address already is never looked up, so that nobody else shows it to the policy in time.
-            self._policy.check_address(origin.host, origin.port, str(literal))
+            self._policy.check_address(origin.host, origin.port, literal)
 
     async def _checked_addresses(self, origin: Origin) -> tuple[str, ...]:
-        literal = literal_of(origin.host)
-        found = (str(literal),) if literal is not None else await self._lookups.addresses(origin.host)
+        literal = _address(origin)
+        found = (literal,) if literal is not None else await self._lookups.addresses(origin.host)
         for address in found:
             self._policy.check_address(origin.host, origin.port, address)
         return found
 
     async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-        *,
-        progress: Progress,
-        origin: Origin,
+        self, method: str, target: _Target, headers: Mapping[str, str] | None, body: bytes | None
     ) -> Answer:
+        origin = target.origin
         if self._proxy_origin is not None and not self._policy.trusts(origin.host, origin.port):
             await self._checked_addresses(origin)
-        peer, limit = self._proxy_origin or origin, self.settings.max_answer_bytes
-        with connecting_to(peer.host, peer.port):
-            sending = self._open().request(
-                method,
-                URL(url),
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-                proxy=self._proxy,
-                trace_request_ctx=progress,
+        response = await self._open().request(
+            method, target.url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy
+        )
+        try:
+            read = await read_answer(
+                response.content,
+                response.headers.get("Content-Encoding", ""),
+                length=response.content_length,
+                limit=self.settings.max_answer_bytes,
+                origin=target.name,
             )
-            async with sending as response:
-                if (response.content_length or 0) > limit:
-                    raise AnswerTooLarge(str(origin), limit)
-                encoding = response.headers.get("Content-Encoding", "")
-                read = await read_body(response.content.iter_any(), encoding, limit=limit, origin=str(origin))
-                return Answer(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
+        finally:
+            response.release()  # closes the connection where the answer was not read to its end
+        return Answer(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -227,13 +243,18 @@ class OutboundClient:
         return self._session
 
 
-def _failure(error: Exception, origin: Origin, progress: Progress) -> Exception:
+def _address(origin: Origin) -> str | None:
+    literal = literal_of(origin.host)
+    return None if literal is None else str(literal)
+
+
+def _failure(error: Exception, origin: str, progress: Progress) -> Exception:
     """Return what to raise for what aiohttp raised."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, Unchecked):
         return error.os_error.refusal
     if progress.connected:
-        return AnswerLost(str(origin), _reason(error))
-    return NoConnection(str(origin), _reason(error))
+        return AnswerLost(origin, _reason(error))
+    return NoConnection(origin, _reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -28,7 +28,7 @@ class GuardedAddresses:
 
     def check(self, origin: Origin) -> None:
         """Raise `AddressRefused` when the host of `origin` is an address, however it is spelt, and is not allowed."""
-        literal = literal_of(origin.host)
+        literal = None if self.trusts(origin.host, origin.port) else literal_of(origin.host)
         if literal is not None:
             self.check_address(origin.host, origin.port, str(literal))
 

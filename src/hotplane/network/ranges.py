@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 __all__ = ["IPAddress", "IPNetwork", "embedded_in", "literal_of", "refused_range"]
@@ -110,6 +111,7 @@ def embedded_in(address: IPAddress) -> Iterator[IPv4Address]:
                 yield IPv4Address(found)
 
 
+@lru_cache(1_024)  # the guard asks at every request
 def literal_of(host: str) -> IPAddress | None:
     """Return the address that a host is, in any spelling that `getaddrinfo` understands; None for a name.
 

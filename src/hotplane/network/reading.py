@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from hotplane.network.failures import AnswerLost, AnswerTooLarge
 
-__all__ = ["read_body"]
+__all__ = ["Arriving", "read_answer", "read_body"]
 
 _GZIP_WINDOW = 31
 """zlib's window bits for a gzip stream."""
+
+
+class Arriving(Protocol):
+    """A body as it comes: the part of aiohttp's `StreamReader` that is used."""
+
+    def is_eof(self) -> bool:
+        """Tell whether its end has come."""
+        ...
+
+    def read_nowait(self) -> bytes:
+        """Return what has come."""
+        ...
+
+    def iter_any(self) -> AsyncIterator[bytes]:
+        """Yield what comes until its end."""
+        ...
+
+
+async def read_answer(body: Arriving, encoding: str, *, length: int | None, limit: int, origin: str) -> bytes:
+    """Read a body to its end, at once where all of it came with the headers; `length` is its Content-Length.
+
+    The rest is as with `read_body`.
+    """
+    if (length or 0) > limit:
+        raise AnswerTooLarge(origin, limit)
+    if encoding or not body.is_eof():
+        return await read_body(body.iter_any(), encoding, limit=limit, origin=origin)
+    read = body.read_nowait()
+    if len(read) > limit:
+        raise AnswerTooLarge(origin, limit)
+    return read
 
 
 async def read_body(chunks: AsyncIterator[bytes], encoding: str, *, limit: int, origin: str) -> bytes:

@@ -21,6 +21,7 @@ from hotplane.network import (
     OutboundSettings,
 )
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"100\r\n" + b"x" * 256 + b"\r\n") * 5
 Script = bytes | Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -85,17 +86,16 @@ async def test_a_packed_answer_is_unpacked(server: Any) -> None:
     "script",
     [
         http(b"x" * 1_001),
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"100\r\n" + b"x" * 256 + b"\r\n",
+        CHUNKED,
+        CHUNKED + b"0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * 5_000,
         http(gzip.compress(b"\0" * 1_000_000), "Content-Encoding: gzip"),
         http(gzip.compress(b"\0" * 50_000_000)[:900], "Content-Encoding: gzip"),
     ],
-    ids=["announced", "chunked", "until-closed", "bomb", "cut-off-bomb"],
+    ids=["announced", "chunked", "chunked-at-once", "until-closed", "bomb", "cut-off-bomb"],
 )
 async def test_a_long_answer_stops_at_the_limit(server: Any, script: bytes) -> None:
     """However it is framed or packed."""
-    if b"chunked" in script:
-        script = script + b"100\r\n" + b"x" * 256 + b"\r\n" + (b"100\r\n" + b"x" * 256 + b"\r\n") * 3
     server.script = script
     with pytest.raises(AnswerTooLarge):
         await server.client.request("GET", server.url)
@@ -142,6 +142,25 @@ async def test_a_silent_server_costs_the_timeout_and_no_more(server: Any) -> Non
     with pytest.raises(NoAnswer) as silent:
         await server.client.request("POST", server.url, timeout=0.05)
     assert silent.value.sent
+
+
+async def test_only_what_was_read_to_its_end_leaves_a_connection(server: Any) -> None:
+    """The next request has the same one then, and another one after an answer that was given up."""
+    answers = iter((http(b"eggs"), http(b"x" * 1_001)[:-1], http(b"spam")))
+    connections: list[int] = []
+
+    async def several(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            connections.append(writer.get_extra_info("peername")[1])
+            writer.write(next(answers))
+            await reader.readuntil(b"\r\n\r\n")
+
+    server.script = several
+    assert (await server.client.request("GET", server.url)).body == b"eggs"
+    with pytest.raises(AnswerTooLarge):
+        await server.client.request("GET", server.url)
+    assert (await server.client.request("GET", server.url)).body == b"spam"
+    assert connections[0] == connections[1] != connections[2]
 
 
 async def test_a_slow_body_costs_the_timeout_and_no_more(server: Any) -> None:
