@@ -56,7 +56,8 @@ def cloudevent(event: Event) -> bytes:
 
 def timestamp(time: datetime) -> str:
     """Return an instant as RFC 3339 in UTC, to the microsecond."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"  # for ``+00:00``
 
 
 def _data(event: Event) -> dict[str, Json]:

@@ -5,7 +5,7 @@ Imports only `plugins`, `network`, `records`, `errors`, `values` and this room.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, cast
 
 import msgspec
@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from hotplane.builtin.webhooks.choosing import ChosenEvents, narrow
 from hotplane.builtin.webhooks.http_settings import Timeout
 from hotplane.builtin.webhooks.posting import post
-from hotplane.builtin.webhooks.secrets import problems_of
+from hotplane.builtin.webhooks.secrets import concealing, problems_of
 from hotplane.builtin.webhooks.templates import Templates, TemplateTexts
 from hotplane.builtin.webhooks.urls import UrlSource, destination_of, secret_parts
 from hotplane.errors import Problem
@@ -66,6 +66,7 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
         self._templates = Templates(self.config.templates, escape=self.escape)
         self._context: PluginContext | None = None
         self._url = ""
+        self._conceal: Callable[[str], str] = str
         self._destination: str | None = None  # asked for at every delivery; the URL may be in a file
 
     @staticmethod
@@ -89,6 +90,7 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
             PluginMisconfigured: It is not there, or cannot be used. The message does not repeat it.
         """
         self._url = self._source(self.config).read(self.url_field, log=context.log)
+        self._conceal = concealing(secret_parts(self._url))
         self._destination = str(Origin.of(self._url))
         _ = context.http  # a host without a network refuses the handler now, not its first event
         self._context = context
@@ -120,7 +122,7 @@ class ChatHandler(WebhookHandler[ChatConfigT]):
             {"Content-Type": "application/json"},
             timeout=self.config.timeout_seconds,
             now=host.clock.now,
-            secrets=secret_parts(self._url),
+            conceal=self._conceal,
             refusal=self.refusal,
         )
 

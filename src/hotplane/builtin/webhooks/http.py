@@ -5,7 +5,7 @@ Imports only `plugins`, `events`, `network`, `records`, `errors` and this room.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from hotplane.builtin.webhooks.choosing import narrow
 from hotplane.builtin.webhooks.http_settings import HttpWebhookConfig
 from hotplane.builtin.webhooks.keys import SigningKey
 from hotplane.builtin.webhooks.posting import post
-from hotplane.builtin.webhooks.secrets import problems_of
+from hotplane.builtin.webhooks.secrets import concealing, problems_of
 from hotplane.builtin.webhooks.signing import sign
 from hotplane.builtin.webhooks.urls import destination_of, secret_parts
 from hotplane.errors import Problem
@@ -33,7 +33,7 @@ class _Ready(Struct, frozen=True):
     url: str
     keys: tuple[SigningKey, ...]
     headers: Mapping[str, str]
-    secrets: Collection[str]
+    conceal: Callable[[str], str]
 
     def __repr__(self) -> str:
         return "<ready>"
@@ -75,7 +75,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
             url,
             tuple(source.key(f"secrets.{index}", log) for index, source in enumerate(config.secrets)),
             headers,
-            (*secret_parts(url), *headers.values()),
+            concealing((*secret_parts(url), *headers.values())),
         )
 
     def destination(self) -> str:
@@ -105,7 +105,7 @@ class HttpWebhookHandler(WebhookHandler[HttpWebhookConfig]):
             headers,
             timeout=self.config.timeout_seconds,
             now=ready.clock.now,
-            secrets=ready.secrets,
+            conceal=ready.conceal,
         )
 
     def _signed(self, event: Event, ready: _Ready) -> tuple[bytes, dict[str, str]]:

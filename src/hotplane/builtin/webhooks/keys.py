@@ -52,7 +52,8 @@ class _Symmetric:
     version = "v1"
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        # A copy is half the price of beginning with the secret, and keeps the interpreter's lock for short contents.
+        self._begun = hmac.new(secret, digestmod=sha256)
 
     def sign(self, content: bytes) -> str:
         return f"v1,{b64encode(self._digest(content)).decode()}"
@@ -61,7 +62,9 @@ class _Symmetric:
         return hmac.compare_digest(self._digest(content), signature)
 
     def _digest(self, content: bytes) -> bytes:
-        return hmac.digest(self._secret, content, sha256)
+        code = self._begun.copy()
+        code.update(content)
+        return code.digest()
 
 
 class _Private:

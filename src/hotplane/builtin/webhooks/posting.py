@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from hotplane.builtin.webhooks.secrets import conceal
 from hotplane.errors import HotplaneError
 from hotplane.plugins import DeliveryFailed, HttpAnswer, Outbound, Receipt
 
@@ -31,7 +30,7 @@ async def post(
     *,
     timeout: float,
     now: Callable[[], datetime],
-    secrets: Collection[str] = (),
+    conceal: Callable[[str], str] = str,
     refusal: Verdict | None = None,
 ) -> Receipt:
     """Post `body` once; redirects are not followed.
@@ -43,7 +42,7 @@ async def post(
         headers: Beside those that every request has.
         timeout: Seconds for all of it.
         now: The present, for receivers that say by date when to come again.
-        secrets: What must not be shown when the answer repeats it.
+        conceal: Hides what must not be shown when the answer repeats it, see `concealing`.
         refusal: Says why an answer of 2xx is none.
 
     Raises:
@@ -53,7 +52,7 @@ async def post(
         answer = await http.request("POST", url, headers=headers, body=body, timeout=timeout)
     except HotplaneError as error:
         raise DeliveryFailed(str(error).rstrip(".")) from error
-    text = _beginning(answer.body, secrets)
+    text = conceal(answer.body[:_READ].decode("utf-8", "replace"))[:_KEPT]
     reason = _refusal(answer.status) or (refusal(answer) if refusal else None)
     if reason is None:
         return Receipt(status=answer.status, response=text)
@@ -89,7 +88,3 @@ def _refusal(status: int) -> str | None:
     if 300 <= status < 400:
         return f"the receiver answered {status}; redirects are not followed, configure the URL where it leads"
     return f"the receiver answered {status}"
-
-
-def _beginning(body: bytes, secrets: Collection[str]) -> str:
-    return conceal(body[:_READ].decode("utf-8", "replace"), secrets)[:_KEPT]

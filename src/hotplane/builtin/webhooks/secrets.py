@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
@@ -27,7 +28,7 @@ from pydantic_core import CoreSchema
 from hotplane.errors import HotplaneError, PluginMisconfigured, Problem
 from hotplane.plugins import Logger
 
-__all__ = ["MASK", "SecretSource", "conceal", "problems_of"]
+__all__ = ["MASK", "SecretSource", "conceal", "concealing", "problems_of"]
 
 MASK = "********"
 """What is shown in the place of a secret, and refused as one: whoever read it and sends it back means no change."""
@@ -130,10 +131,17 @@ class SecretSource(BaseModel):
         return {"title": cls.__name__, "anyOf": [{"type": "string", "format": "password", "writeOnly": True}, *forms]}
 
 
-def conceal(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with asterisks in the place of `secrets`, for what a server says may repeat them."""
+def concealing(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return what puts asterisks in the place of `secrets` in a text, for what a server says may repeat them."""
     known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_CONCEALED}, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, known)), MASK, text) if known else text
+    if not known:
+        return str
+    return partial(re.compile("|".join(map(re.escape, known))).sub, MASK)
+
+
+def conceal(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` with asterisks in the place of `secrets`; see `concealing`."""
+    return concealing(secrets)(text)
 
 
 def problems_of(sources: Mapping[str, SecretSource]) -> tuple[Problem, ...]:

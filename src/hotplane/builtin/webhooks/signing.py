@@ -42,7 +42,7 @@ def sign(keys: Iterable[SigningKey], id: str, timestamp: int, body: bytes) -> st
         body: Exactly the bytes that are sent.
     """
     content = _content(id, str(timestamp), body)
-    return " ".join(key.sign(content) for key in keys)
+    return " ".join([key.sign(content) for key in keys])
 
 
 def verify(
