@@ -69,6 +69,9 @@ class _Target(Struct, frozen=True):
         origin = Origin.of(url)
         return cls(URL(url), origin, str(origin), _address(origin))
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"  # the rest may be a secret
+
 
 class OutboundClient:
     """Sends requests to allowed servers. Belongs to one event loop; close it in the end.
@@ -233,7 +236,8 @@ class OutboundClient:
                 origin=target.name,
             )
         finally:
-            response.release()  # closes the connection where the answer was not read to its end
+            if not response.closed:  # what was read to its end has given its connection back
+                response.close()
         return Answer(response.status, {name.lower(): text for name, text in response.headers.items()}, read)
 
     def _open(self) -> aiohttp.ClientSession:
