@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 from hotplane.events.settings import DeliverySettings
 from hotplane.host.table import Expected
 from hotplane.plugins import ALL_EVENTS
-from hotplane.records import Event, EventType
-from hotplane.storage import Addressee
+from hotplane.records import EventType
+from hotplane.storage import Addressee, Ending, Told
 
 __all__ = ["KIND", "AddressedStore", "Addressing", "HandlerTable", "supported_by"]
 
@@ -38,7 +38,7 @@ class HandlerTable(Protocol):
 class AddressedStore(Protocol):
     """The store, as far as it asks for addressees."""
 
-    addressees: Callable[[Event], Sequence[Addressee]] | None
+    addressees: Callable[[Told], Sequence[Addressee]] | None
 
 
 class Addressing:
@@ -78,13 +78,13 @@ class Addressing:
             self._keyed[kind] = tuple((handler, orders[handler]) for handler in wanting if orders[handler] != "none")
         self._store.addressees = self.of if expected else None
 
-    def of(self, event: Event) -> Sequence[Addressee]:
+    def of(self, event: Told) -> Sequence[Addressee]:
         """Return who has to get `event`."""
         kind = event.type
         addressees = self._answers[kind]
         if self._keyed[kind]:
             addressees = (*addressees, *(Addressee(name, _key(event, order)) for name, order in self._keyed[kind]))
-        if kind in _ABOUT_PLUGINS:
+        if kind in _ABOUT_PLUGINS and not isinstance(event, Ending):
             # A handler that fails would otherwise cause an event about itself for itself, again and again.
             about = event.payload.get("plugin")
             return tuple(each for each in addressees if each.handler != about)
@@ -106,5 +106,5 @@ def supported_by(plugin: object) -> Collection[EventType]:
         return ALL_EVENTS
 
 
-def _key(event: Event, order: str) -> str | None:
+def _key(event: Told, order: str) -> str | None:
     return event.task_id if order == "task" else event.execution_id

@@ -9,16 +9,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from hotplane.records import Event
 from hotplane.storage import Claimed, Outcome
 
 __all__ = ["Chain", "Held", "Ledger", "Settlement", "chains_of"]
-
-_decode = msgspec.json.Decoder(Event).decode
 
 
 class Held(Struct, frozen=True):
@@ -40,11 +36,7 @@ def chains_of(rows: Sequence[Claimed], lease_until: float) -> tuple[list[Chain],
     A chain breaks where an event is gone; whoever sees that drops the row.
     """
     gone = [row for row in rows if row.event is None]
-    held = [
-        Held(row, replace(_decode(row.event), sequence=row.sequence), lease_until)
-        for row in rows
-        if row.event is not None
-    ]
+    held = [Held(row, row.event.read(), lease_until) for row in rows if row.event is not None]
     loose: list[Chain] = [(each,) for each in held if each.row.order_key is None]
     keyed = sorted((each for each in held if each.row.order_key is not None), key=_by_key)
     return [*loose, *(tuple(group) for _, group in groupby(keyed, key=lambda each: each.row.order_key))], gone

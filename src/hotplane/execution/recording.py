@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hotplane.errors import HotplaneError
-from hotplane.records import Event, Execution
-from hotplane.storage import Place
+from hotplane.records import Execution
+from hotplane.storage import Place, Told
 
 __all__ = ["ExecutionStore", "NotStored"]
 
@@ -16,7 +16,7 @@ class ExecutionStore(Protocol):
     """Where records go."""
 
     async def record(
-        self, execution: Execution, events: Sequence[Event], *, limit: float | None, place: Place | None
+        self, execution: Execution, events: Sequence[Told], *, limit: float | None, place: Place | None
     ) -> Execution:
         """Return the record, with its sequence, when it and its events are committed, together.
 
@@ -25,7 +25,7 @@ class ExecutionStore(Protocol):
         """
         ...
 
-    def record_soon(self, execution: Execution, events: Sequence[Event], *, place: Place | None) -> None:
+    def record_soon(self, execution: Execution, events: Sequence[Told], *, place: Place | None) -> None:
         """Have them committed without waiting for it."""
         ...
 
@@ -37,7 +37,7 @@ class ExecutionStore(Protocol):
 class NotStored(Exception):
     """The item of a batch ran, and the store did not take its record; raised to the one who runs the batch only."""
 
-    def __init__(self, execution: Execution, events: Sequence[Event], error: HotplaneError) -> None:
+    def __init__(self, execution: Execution, events: Sequence[Told], error: HotplaneError) -> None:
         self.execution = execution
         self.events = events
         self.error = error

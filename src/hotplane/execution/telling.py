@@ -1,30 +1,18 @@
-"""Which events follow from an execution. Imports only `records` and `identity`."""
+"""Which events follow from an execution. Imports only `records`, `storage` and `identity`."""
 
 from __future__ import annotations
 
 from hotplane.identity import new_id
-from hotplane.records import Event, EventType, Execution, ExecutionStatus, Severity, now
+from hotplane.records import Event, EventType, Execution, Severity, now
+from hotplane.storage import Ending, Told
 from hotplane.values import Json
 
 __all__ = ["events_of"]
 
-_ENDINGS: dict[ExecutionStatus, tuple[EventType, Severity]] = {
-    ExecutionStatus.SUCCESS: (EventType.PROGRAM_EXECUTION_COMPLETED, Severity.INFO),
-    ExecutionStatus.ERROR: (EventType.PROGRAM_EXECUTION_FAILED, Severity.ERROR),
-    ExecutionStatus.REJECTED: (EventType.PROGRAM_EXECUTION_FAILED, Severity.WARNING),
-    ExecutionStatus.CANCELLED: (EventType.PROGRAM_EXECUTION_FAILED, Severity.WARNING),
-    ExecutionStatus.INTERRUPTED: (EventType.PROGRAM_EXECUTION_FAILED, Severity.WARNING),
-    ExecutionStatus.TIMEOUT: (EventType.PROGRAM_EXECUTION_TIMEOUT, Severity.ERROR),
-}
 
-
-def events_of(execution: Execution) -> tuple[Event, ...]:
+def events_of(execution: Execution) -> tuple[Told, ...]:
     """Return what happened: how the execution ended and, where validators ran, what they found."""
-    happened, severity = _ENDINGS[execution.status]
-    payload: dict[str, Json] = {"status": execution.status, "latency_ms": execution.latency_ms}
-    if execution.error is not None:
-        payload["error"] = {"type": execution.error.type, "message": execution.error.message}
-    ended = _event(execution, happened, severity, payload)
+    ended = Ending(execution)
     if not execution.validations:
         return (ended,)
     return ended, _judged(execution)

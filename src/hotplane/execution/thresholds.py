@@ -13,6 +13,7 @@ from typing import Protocol
 from hotplane.execution.windows import LatencyWindow, VerdictWindow
 from hotplane.identity import new_id
 from hotplane.records import Event, EventType, Execution, ExecutionStatus, Severity, Task, Thresholds, now
+from hotplane.storage import Told
 from hotplane.values import Json
 
 __all__ = ["ThresholdWatch"]
@@ -65,7 +66,7 @@ class ThresholdWatch:
             self._watched.popitem(last=False)
         return watched.observe(execution, self._clock())
 
-    def stored(self, events: Iterable[Event]) -> None:
+    def stored(self, events: Iterable[Told]) -> None:
         """Take note that events are committed: their breaches are not told again. Other events do no harm."""
         for event in events:
             watched = self._watched.get(event.task_id or "")

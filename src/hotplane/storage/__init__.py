@@ -15,6 +15,7 @@ from hotplane.storage.delivery import (
     Outcome,
     Queue,
 )
+from hotplane.storage.endings import Ending, StoredEvent, Told
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page
 from hotplane.storage.idempotency import StoredKeys
 from hotplane.storage.key_claiming import KeyClaim, KeyRecord, KeyState
@@ -41,6 +42,7 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryFilter",
     "DeliveryState",
+    "Ending",
     "EventFilter",
     "EventRange",
     "ExecutionFilter",
@@ -58,9 +60,11 @@ __all__ = [
     "Store",
     "StoredBatch",
     "StoredDeliveries",
+    "StoredEvent",
     "StoredItem",
     "StoredKeyValue",
     "StoredKeys",
     "StoredResult",
     "Tenure",
+    "Told",
 ]

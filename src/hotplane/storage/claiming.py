@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, select, update
 
 from hotplane.storage.delivery import Claimed, DeliveryState, Outcome
+from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
 from hotplane.storage.tables import deliveries, events
 
 __all__ = ["PARKED", "Claim", "Release", "Settlement", "wake"]
@@ -55,7 +56,7 @@ class Claim:
         found = connection.execute(self._due()).all()
         self.found, self.next_due = len(found), None
         blocked = self._blocked(connection, found)
-        self.rows = [Claimed(*row) for row in found if row.event not in blocked]
+        self.rows = [_claimed(row) for row in found if row.event not in blocked]
         taken = [row.sequence for row in self.rows]
         if taken:
             values = {"state": _DELIVERING, "holder": self.holder, "due_at": self.lease_until, "updated_at": self.now}
@@ -66,10 +67,10 @@ class Claim:
             self.next_due = connection.scalar(self._next())
 
     def _due(self) -> Any:
-        columns = (_of.event, _of.attempts, _of.order_key, _of.body, events.c.body.label("event_body"))
+        columns = (_of.event, _of.attempts, _of.order_key, _of.body, *EVENT_COLUMNS)
         return (
             select(*columns)
-            .select_from(deliveries.outerjoin(events, events.c.sequence == _of.event))
+            .select_from(with_record(deliveries.outerjoin(events, events.c.sequence == _of.event)))
             .where(
                 _of.handler == self.handler,
                 _of.due_at <= self.now,
@@ -164,6 +165,11 @@ def wake(connection: Connection, handler: str, keys: Collection[str], now: int, 
     for key in connection.exec_driver_sql(statement, (*keys, handler, PARKED)).scalars().all():
         conditions = (_of.handler == handler, _of.event.in_(_first_of_key(handler, key, _WOKEN)), _of.due_at == PARKED)
         connection.execute(update(deliveries).where(*conditions).values(due_at=now))
+
+
+def _claimed(row: Row[Any]) -> Claimed:
+    event = None if row.event_sequence is None else stored_event(row)
+    return Claimed(row.event, row.attempts, row.order_key, row.body, event)
 
 
 def _first_of_key(handler: str, key: str, limit: int) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import cast
 
 from sqlalchemy import Connection, Table
@@ -16,16 +15,14 @@ from sqlalchemy import Connection, Table
 from hotplane.errors import Conflict, HotplaneError
 from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
-from hotplane.storage.tables import batch_results, deliveries, events, executions
+from hotplane.storage.inserting import DELIVERIES, ENDINGS, Shape, inserts, whole
+from hotplane.storage.tables import batch_results, events, executions
 from hotplane.storage.writes import Addressee, Cell, Row, Write
 
 __all__ = ["Committer"]
 
 _log = get_logger(room="storage")
 
-_LARGEST_INSERT = 128
-"""Rows in one INSERT. Every statement lets go of the interpreter's lock and may wait 5 ms for it when the loop is
-busy, so a row each (`executemany`) took 95 ms for 256 rows beside a busy thread; this takes 5 ms."""
 _ALLOCATE = "UPDATE hotplane_counters SET value = value + {} WHERE name = 'sequence' RETURNING value"
 
 
@@ -126,8 +123,9 @@ class Committer:
         sheet = _Sheet(self._allocate(connection, sum(write.needs for write in writes)))
         for write in writes:
             sheet.add(write)
-        for table, cells in sheet.cells.items():
-            self._insert(connection, table, cells)
+        for (shape, same), cells in sheet.cells.items():
+            for statement, values in inserts(shape, cells, same, self._database.placeholder):
+                self._database.execute(connection, statement, values)
         for write in writes:
             for statement in write.statements:
                 connection.execute(statement)
@@ -141,19 +139,9 @@ class Committer:
         ((last,),) = self._database.execute(connection, _ALLOCATE.format(count))
         return cast("int", last) - count + 1
 
-    def _insert(self, connection: Connection, table: Table, cells: list[Cell]) -> None:
-        width = len(table.columns)
-        start = 0
-        while start < len(cells):
-            rows = min((len(cells) - start) // width, _LARGEST_INSERT)
-            end = start + rows * width
-            statement = _insert_statement(table, rows, self._database.placeholder)
-            self._database.execute(connection, statement, cells[start:end])
-            start = end
-
 
 class _Sheet:
-    """The rows of a group by table, with their sequences.
+    """The rows of a group by their shape and what they have in common, with their sequences.
 
     Args:
         sequence: The first one that may be given.
@@ -162,49 +150,54 @@ class _Sheet:
     def __init__(self, sequence: int) -> None:
         self._next = sequence
         self._now = time.time_ns() // 1_000
-        self.cells: dict[Table, list[Cell]] = {executions: [], events: []}
+        self._executions: list[Cell] = []
+        self._endings: list[Cell] = []
+        self.cells: dict[tuple[Shape, tuple[Cell, ...]], list[Cell]] = {
+            (whole(executions), ()): self._executions,
+            (ENDINGS, (self._now,)): self._endings,
+        }
 
     def add(self, write: Write) -> None:
         """Give a write its sequences, and take its rows."""
         if write.execution is not None:
             write.sequence = self._next
-            self.cells[executions] += (self._next, *write.execution)
+            self._executions += (self._next, *write.execution)
             if not write.results:
                 self._next += 1
         for row in write.results:
             self._put(batch_results, row)
-        for index, row in enumerate(write.events):
-            if write.addressees and write.addressees[index]:
-                self._address(write.addressees[index])
-            self._put(events, row)
+        self._tell(write)
         for table, row in write.numbered:
             self._put(table, row)
         for table, rows in write.rows:
-            cells = self.cells.setdefault(table, [])
+            cells = self._of(whole(table))
             for row in rows:
                 cells += row
         if write.execution is None:
             write.sequence = self._next - 1
 
+    def _tell(self, write: Write) -> None:
+        if write.ending is not None:
+            self._address(write.ending_to)
+            self._endings += (self._next, *write.ending)
+            self._next += 1
+        for index, row in enumerate(write.events):
+            if write.addressees:
+                self._address(write.addressees[index])
+            self._put(events, row)
+
     def _put(self, table: Table, row: Row) -> None:
-        self.cells.setdefault(table, []).extend((self._next, *row))
+        self._of(whole(table)).extend((self._next, *row))
         self._next += 1
 
     def _address(self, addressees: Sequence[Addressee]) -> None:
-        cells = self.cells.setdefault(deliveries, [])
         for each in addressees:
-            # Due at once, whatever the clock says later.
-            cells += (each.handler, self._next, "pending", 0, 0, each.order_key, None, self._now, None)
+            self._of(DELIVERIES, each.handler, self._now).extend((self._next, each.order_key))
+
+    def _of(self, shape: Shape, *same: Cell) -> list[Cell]:
+        return self.cells.setdefault((shape, same), [])
 
 
 def _again(conflict: Conflict) -> Callable[[], HotplaneError]:
     """Return what gives the exception out; only the one write that is guilty gets it in the end."""
     return lambda: conflict.with_traceback(None)
-
-
-@cache
-def _insert_statement(table: Table, rows: int, placeholder: str) -> str:
-    # One statement for the whole group: a second one costs more than another shape, and the driver keeps all shapes.
-    row = f"({', '.join([placeholder] * len(table.columns))})"
-    names = ", ".join(table.columns.keys())
-    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of our own tables

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
-import msgspec
 from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
 from hotplane.errors import Invalid, InvalidCursor
@@ -28,7 +27,6 @@ _EVERYTHING = EventRange()
 _MARK = "~"
 """Stands between the two halves of a cursor; no handler's name has it."""
 _of = deliveries.c
-_decode_event = msgspec.json.Decoder(Event).decode
 
 
 class StoredDeliveries:
@@ -152,10 +150,7 @@ class StoredDeliveries:
 
     async def get(self, handler: str, sequence: int) -> tuple[Delivery, Event] | None:
         """Return a delivery with its event; None when there is no such delivery."""
-        found = await self._readers.run(partial(queries.one_delivery, handler=handler, sequence=sequence))
-        return (
-            None if found is None else (found[0], msgspec.structs.replace(_decode_event(found[1]), sequence=sequence))
-        )
+        return await self._readers.run(partial(queries.one_delivery, handler=handler, sequence=sequence))
 
     async def backlog(self, handler: str) -> Backlog:
         """Return how many deliveries a handler has before it, and how many are dead."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hotplane.records import EventType
+from hotplane.storage.endings import StoredEvent
 
 __all__ = [
     "MAX_ATTEMPTS_KEPT",
@@ -130,8 +131,8 @@ class Claimed(Struct, frozen=True):
     attempts: int
     order_key: str | None
     history: bytes | None
-    event: bytes | None
-    """The event as stored; null when it is gone."""
+    event: StoredEvent | None
+    """Null when it is gone."""
 
 
 class Outcome(Struct, frozen=True):

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from hotplane.records import EventType
+from hotplane.records import Event, EventType
 from hotplane.storage.claiming import PARKED
 from hotplane.storage.delivery import (
     Backlog,
@@ -21,6 +19,7 @@ from hotplane.storage.delivery import (
     Queue,
     read_history,
 )
+from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
 from hotplane.storage.filters import Page, encode_cursor
 from hotplane.storage.tables import deliveries, events, microseconds
 
@@ -39,15 +38,6 @@ __all__ = [
 
 _of = deliveries.c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class _Named(Struct):
-    """As much of a stored event as a delivery shows."""
-
-    id: str
-
-
-_decode_name = msgspec.json.Decoder(_Named).decode
 
 
 def next_due(connection: Connection, handler: str) -> int | None:
@@ -120,10 +110,10 @@ def list_all_deliveries(
     return tuple(_delivery(row) for row in rows[:limit])
 
 
-def one_delivery(connection: Connection, handler: str, sequence: int) -> tuple[Delivery, bytes] | None:
-    """Return a delivery and its event as stored; None when there is no such delivery."""
+def one_delivery(connection: Connection, handler: str, sequence: int) -> tuple[Delivery, Event] | None:
+    """Return a delivery and its event; None when there is no such delivery."""
     row = connection.execute(_deliveries(handler).where(_of.event == sequence)).first()
-    return None if row is None else (_delivery(row), row.event_body)
+    return None if row is None else (_delivery(row), stored_event(row).read())
 
 
 def events_in(connection: Connection, wanted: EventRange, after: int, limit: int) -> Sequence[int]:
@@ -168,10 +158,9 @@ def handlers(connection: Connection) -> tuple[str, ...]:
 
 
 def _deliveries(handler: str) -> Any:
-    columns = (*deliveries.c, events.c.type.label("event_type"), events.c.body.label("event_body"))
     return (
-        select(*columns)
-        .select_from(deliveries.join(events, events.c.sequence == _of.event))
+        select(*deliveries.c, *EVENT_COLUMNS)
+        .select_from(with_record(deliveries.join(events, events.c.sequence == _of.event)))
         .where(_of.handler == handler)
     )
 
@@ -205,7 +194,7 @@ def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         handler=row.handler,
         sequence=row.event,
-        event_id=_decode_name(row.event_body).id,
+        event_id=stored_event(row).id,
         event_type=EventType(row.event_type),
         state=DeliveryState(row.state),
         attempts=row.attempts,

@@ -10,7 +10,7 @@ from hmac import compare_digest
 from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, CompoundSelect, select, union_all
 
 from hotplane.errors import Invalid, InvalidCursor
 from hotplane.records import EventType, ExecutionStatus, Severity
@@ -98,11 +98,19 @@ def event_conditions(wanted: EventFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.task_id is not None:
         yield columns.task_id == wanted.task_id
     if wanted.execution_id is not None:
-        yield columns.execution_id == wanted.execution_id
+        yield columns.sequence.in_(_of_execution(wanted.execution_id))
     if wanted.came_from is not None:
         yield columns.at >= microseconds(wanted.came_from)
     if wanted.came_to is not None:
         yield columns.at < microseconds(wanted.came_to)
+
+
+def _of_execution(execution_id: str) -> CompoundSelect[tuple[int]]:
+    """Return the sequences of an execution's events; how it ended stands right behind its record."""
+    own = select(events.c.sequence).where(events.c.execution_id == execution_id)
+    behind = (events.c.sequence == executions.c.sequence + 1) & (events.c.record == executions.c.sequence)
+    ended = select(events.c.sequence).join_from(executions, events, behind).where(executions.c.id == execution_id)
+    return union_all(own, ended)
 
 
 def check_limit(limit: int) -> int:

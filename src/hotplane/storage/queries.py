@@ -1,16 +1,21 @@
-"""What is read from a store, as functions of a reading connection. Imports `filters`, `tables`, `records` and `values`.
+"""What is read from a store, as functions of a reading connection.
+
+Imports `endings`, `filters`, `tables`, `records` and `values`.
 
 They run in a reader's thread, decoding included, and are short: each is one statement with a limit.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from hotplane.records import Event, Execution, Task
+from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
 from hotplane.storage.filters import (
     EventFilter,
     ExecutionFilter,
@@ -38,7 +43,6 @@ __all__ = [
 ]
 
 _decode_execution = msgspec.json.Decoder(Execution).decode
-_decode_event = msgspec.json.Decoder(Event).decode
 _decode_task = msgspec.json.Decoder(Task).decode
 
 
@@ -78,9 +82,9 @@ def has_minted(connection: Connection, execution_id: str) -> bool:
 def list_events(connection: Connection, wanted: EventFilter, after: int, limit: int) -> tuple[Event, ...]:
     """Return the oldest events that `wanted` describes, above the sequence `after`."""
     columns = events.c
-    query = select(columns.sequence, columns.body).where(columns.sequence > after, *event_conditions(wanted))
+    query = _events(wanted).where(columns.sequence > after)
     rows = connection.execute(query.order_by(columns.sequence).limit(limit))
-    return tuple(replace(_decode_event(body), sequence=sequence) for sequence, body in rows)
+    return tuple(stored_event(row).read() for row in rows)
 
 
 def follow_events(connection: Connection, wanted: EventFilter, after: int, limit: int) -> tuple[tuple[Event, ...], int]:
@@ -98,12 +102,13 @@ def follow_events(connection: Connection, wanted: EventFilter, after: int, limit
 def newest_events(connection: Connection, wanted: EventFilter, before: int | None, limit: int) -> Page[Event]:
     """Return the newest events that `wanted` describes, below the sequence `before`, the newest first."""
     columns = events.c
-    query = select(columns.sequence, columns.body).where(*event_conditions(wanted))
+    query = _events(wanted)
     if before is not None:
         query = query.where(columns.sequence < before)
     rows = connection.execute(query.order_by(columns.sequence.desc()).limit(limit + 1)).all()
-    items = tuple(replace(_decode_event(body), sequence=sequence) for sequence, body in rows[:limit])
-    return Page(items, encode_cursor(rows[limit - 1].sequence) if len(rows) > limit else None)
+    items = tuple(stored_event(row) for row in rows[:limit])
+    cursor = encode_cursor(items[-1].sequence) if len(rows) > limit else None
+    return Page(tuple(each.read() for each in items), cursor)
 
 
 def newest_sequence(connection: Connection) -> int:
@@ -139,6 +144,10 @@ def value_of_key(connection: Connection, plugin_id: str, key: str) -> Json:
     query = select(columns.body).where(columns.plugin_id == plugin_id, columns.key == key)
     body = connection.scalar(query)
     return None if body is None else msgspec.json.decode(body)
+
+
+def _events(wanted: EventFilter) -> Select[Any]:
+    return select(*EVENT_COLUMNS).select_from(with_record(events)).where(*event_conditions(wanted))
 
 
 def _execution(sequence: int, body: bytes) -> Execution:

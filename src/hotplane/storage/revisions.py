@@ -17,7 +17,7 @@ from hotplane.storage.tables import REVISION_TABLE
 
 __all__ = ["REVISIONS", "bring_up_to_date"]
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision that this version knows, oldest first; the last one is the one it works with."""
 
 _alembic = Lock()

@@ -16,6 +16,7 @@ from hotplane.storage import queries
 from hotplane.storage.commits import Commits
 from hotplane.storage.database import Database
 from hotplane.storage.deliveries import StoredDeliveries
+from hotplane.storage.endings import Told
 from hotplane.storage.event_log import EventLog
 from hotplane.storage.filters import EventFilter, ExecutionFilter, Page, check_limit, decode_cursor
 from hotplane.storage.idempotency import StoredKeys
@@ -30,7 +31,7 @@ from hotplane.storage.statements import matching, replace_row
 from hotplane.storage.tables import overrides, tasks
 from hotplane.storage.webhooks import StoredWebhooks
 from hotplane.storage.writer import StorageStats, Writer
-from hotplane.storage.writes import Addressee, Place, Write, event_row, execution_row, result_row
+from hotplane.storage.writes import Addressee, Place, Write, result_row, write_of
 from hotplane.values import Json, checked_copy
 
 __all__ = ["Store"]
@@ -62,7 +63,7 @@ class Store:
         """The events, as readers follow them."""
         self.webhooks = StoredWebhooks(writer, readers)
         """The handlers that the API made."""
-        self.addressees: Callable[[Event], Sequence[Addressee]] | None = None
+        self.addressees: Callable[[Told], Sequence[Addressee]] | None = None
         """Tells whom an event has to be delivered to; asked for every event that is stored, on the loop."""
 
     @classmethod
@@ -117,7 +118,7 @@ class Store:
     async def record(
         self,
         execution: Execution,
-        events: Sequence[Event] = (),
+        events: Sequence[Told] = (),
         *,
         limit: float | None = None,
         place: Place | None = None,
@@ -126,7 +127,7 @@ class Store:
 
         Args:
             execution: The record.
-            events: What happened.
+            events: What happened; an `Ending`, if any, is that of the record and comes first.
             limit: Seconds to wait for the commit.
             place: The item of a batch that it is of; the item's result is in the same commit.
 
@@ -136,7 +137,7 @@ class Store:
         sequence = await self._writer.write(self._write(execution, events, place), limit=limit)
         return replace(execution, sequence=sequence)
 
-    def record_soon(self, execution: Execution, events: Sequence[Event] = (), *, place: Place | None = None) -> None:
+    def record_soon(self, execution: Execution, events: Sequence[Told] = (), *, place: Place | None = None) -> None:
         """Queue a record for a caller that was cancelled and cannot wait; a failure is logged."""
         self._writer.write_soon(self._write(execution, events, place))
 
@@ -278,14 +279,12 @@ class Store:
     def _write(
         self,
         execution: Execution | None,
-        events: Sequence[Event],
+        events: Sequence[Told],
         place: Place | None,
         statements: Sequence[Executable] = (),
     ) -> Write:
-        write = Write(None if execution is None else execution_row(execution), [event_row(event) for event in events])
+        write = write_of(execution, events, self.addressees)
         write.statements = statements
-        if self.addressees is not None:
-            write.addressees = [self.addressees(event) for event in events]
         if place is not None and execution is not None and not place.tenure.over:
             write.results, write.patient = (result_row(place, execution),), True
         return write

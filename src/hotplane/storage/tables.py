@@ -54,7 +54,7 @@ _Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
 def _partial_index(name: str, condition: str, *columns: str) -> Index:
     where = text(condition)
-    return Index(f"hotplane_deliveries_{name}", *columns, sqlite_where=where, postgresql_where=where)
+    return Index(f"hotplane_{name}", *columns, sqlite_where=where, postgresql_where=where)
 
 
 executions = Table(
@@ -86,8 +86,12 @@ events = Table(
     Column("execution_id", Text),
     Column("at", BigInteger, nullable=False, server_default=text("0")),
     Column("body", LargeBinary, nullable=False),
-    Index("hotplane_events_by_execution", "execution_id", "sequence"),
+    Column("record", BigInteger),
+    _partial_index("events_by_execution", "execution_id IS NOT NULL", "execution_id", "sequence"),
 )
+"""An event whose `record` is not null tells how that execution, whose sequence it is, ended. It is made of the record
+when it is read, and must not outlive it: `execution_id` is null, and `body` is only what the record's columns do not
+say."""
 
 deliveries = Table(
     "hotplane_deliveries",
@@ -102,9 +106,11 @@ deliveries = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("body", LargeBinary),
     # A condition on `due_at` alone, because SQLite uses a partial index only where a query's own words imply it.
-    _partial_index("open", "due_at IS NOT NULL", "handler", "due_at", "event"),
-    _partial_index("ordered", "due_at IS NOT NULL AND order_key IS NOT NULL", "handler", "order_key", "event"),
-    _partial_index("dead", "state = 'dead'", "handler", "event"),
+    _partial_index("deliveries_open", "due_at IS NOT NULL", "handler", "due_at", "event"),
+    _partial_index(
+        "deliveries_ordered", "due_at IS NOT NULL AND order_key IS NOT NULL", "handler", "order_key", "event"
+    ),
+    _partial_index("deliveries_dead", "state = 'dead'", "handler", "event"),
 )
 """An event on its way to one handler; `event` is the event's sequence, `body` the history of attempts.
 

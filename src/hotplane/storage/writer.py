@@ -238,8 +238,8 @@ def _fail(writes: Sequence[Write], error: Callable[[], HotplaneError]) -> None:
 def _committed(group: Sequence[Write]) -> Committed:
     stored = [write for write in group if write.error is None]
     return Committed(
-        events=any(write.events for write in stored),
-        handlers=frozenset(each.handler for write in stored for group in write.addressees for each in group),
+        events=any(write.ending or write.events for write in stored),
+        handlers=frozenset(each.handler for write in stored for each in write.recipients()),
         # Sequences grow along the group, so that the last write of a batch has its newest result.
         batches={cast("int", write.results[-1][0]): write.newest_result for write in stored if write.results},
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import time_ns
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -14,9 +14,22 @@ from sqlalchemy import Connection, Executable, Table
 
 from hotplane.errors import HotplaneError
 from hotplane.records import Event, Execution
+from hotplane.storage.endings import Ending, Told, ending_row
 from hotplane.storage.tables import microseconds
 
-__all__ = ["Addressee", "Cell", "Place", "Row", "Tenure", "Waiter", "Write", "event_row", "execution_row", "result_row"]
+__all__ = [
+    "Addressee",
+    "Cell",
+    "Place",
+    "Row",
+    "Tenure",
+    "Waiter",
+    "Write",
+    "event_row",
+    "execution_row",
+    "result_row",
+    "write_of",
+]
 
 Cell: TypeAlias = str | int | float | bool | bytes | None
 Row: TypeAlias = tuple[Cell, ...]
@@ -78,9 +91,11 @@ class Write:
     Args:
         execution: The row of a record, without its sequence.
         events: The rows of events, without their sequences.
+        ending: How the record's execution ended, as an event's row without its sequence.
         statements: What else to execute, in order, after the rows.
         waiter: Who wants to hear of the commit; nobody when None.
         addressees: Whom each of `events` has to be delivered to; empty for nobody.
+        ending_to: Whom the ending has to be delivered to.
         results: Rows of batch results, without their sequences. The first one of a write with a record has the
             record's sequence, every other one a sequence of its own.
         rows: Whole rows of other tables, inserted in large statements.
@@ -92,6 +107,8 @@ class Write:
 
     __slots__ = (
         "addressees",
+        "ending",
+        "ending_to",
         "error",
         "events",
         "execution",
@@ -113,7 +130,9 @@ class Write:
         statements: Sequence[Executable] = (),
         waiter: Waiter | None = None,
         *,
+        ending: Row | None = None,
         addressees: Sequence[Sequence[Addressee]] = (),
+        ending_to: Sequence[Addressee] = (),
         results: Sequence[Row] = (),
         rows: Sequence[tuple[Table, Sequence[Row]]] = (),
         numbered: Sequence[tuple[Table, Row]] = (),
@@ -124,7 +143,9 @@ class Write:
         self.events = events
         self.statements = statements
         self.waiter = waiter
+        self.ending = ending
         self.addressees = addressees
+        self.ending_to = ending_to
         self.results = results
         self.rows = rows
         self.numbered = numbered
@@ -133,7 +154,7 @@ class Write:
         self.sequence = 0
         """The record's sequence, or else the last one given to the write; valid when `error` stays None."""
         self.error: HotplaneError | None = None
-        self.size = (0 if execution is None else _size(execution)) + sum(map(_size, events))
+        self.size = sum(_size(row) for row in (execution, ending, *events) if row is not None)
         if rows:
             self.size += sum(_size(row) for _, group in rows for row in group)
 
@@ -141,12 +162,39 @@ class Write:
     def needs(self) -> int:
         """How many sequences it needs."""
         own = max(len(self.results), self.execution is not None)
-        return own + len(self.events) + len(self.numbered)
+        return own + (self.ending is not None) + len(self.events) + len(self.numbered)
+
+    def recipients(self) -> Iterator[Addressee]:
+        """Yield whom any of its events has to be delivered to."""
+        yield from self.ending_to
+        for group in self.addressees:
+            yield from group
 
     @property
     def newest_result(self) -> int:
         """The sequence of its last result, once it is stored."""
         return self.sequence if self.execution is not None else self.sequence - len(self.events) - len(self.numbered)
+
+
+def write_of(
+    execution: Execution | None, events: Sequence[Told], ask: Callable[[Told], Sequence[Addressee]] | None
+) -> Write:
+    """Return the write of a record and its events.
+
+    Args:
+        execution: The record.
+        events: What happened; the record's ending, if any, comes first.
+        ask: Tells whom an event has to be delivered to; None where nobody wants any.
+    """
+    ending = events[0] if events and isinstance(events[0], Ending) else None
+    others = cast("Sequence[Event]", events if ending is None else events[1:])
+    return Write(
+        None if execution is None else execution_row(execution),
+        [event_row(event) for event in others] if others else (),
+        ending=None if ending is None else ending_row(ending),
+        ending_to=() if ending is None or ask is None else ask(ending),
+        addressees=() if ask is None else [ask(event) for event in others],
+    )
 
 
 def execution_row(execution: Execution) -> Row:

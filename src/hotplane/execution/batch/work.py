@@ -31,8 +31,8 @@ from hotplane.execution.pipeline import Pipeline
 from hotplane.execution.recording import NotStored
 from hotplane.execution.tasks import Plan
 from hotplane.log import get_logger
-from hotplane.records import Event, Execution, ExecutionStatus
-from hotplane.storage import NewResult, Place
+from hotplane.records import Execution, ExecutionStatus
+from hotplane.storage import NewResult, Place, Told
 
 __all__ = ["RecordStore", "ResultStore", "Work"]
 
@@ -45,12 +45,12 @@ class RecordStore(Protocol):
     """Where records go that the pipeline could not store."""
 
     async def record(
-        self, execution: Execution, events: Sequence[Event], *, limit: float | None, place: Place | None
+        self, execution: Execution, events: Sequence[Told], *, limit: float | None, place: Place | None
     ) -> Execution:
         """Store a record."""
         ...
 
-    def record_soon(self, execution: Execution, events: Sequence[Event], *, place: Place | None) -> None:
+    def record_soon(self, execution: Execution, events: Sequence[Told], *, place: Place | None) -> None:
         """Queue a record."""
         ...
 
