@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, select, update
 
 from hotplane.storage.delivery import Claimed, DeliveryState, Outcome
-from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
+from hotplane.storage.endings import EVENT_COLUMNS, StoredEvent, with_record
 from hotplane.storage.tables import deliveries, events
 
 __all__ = ["PARKED", "Claim", "Release", "Settlement", "wake"]
@@ -56,7 +56,7 @@ class Claim:
         found = connection.execute(self._due()).all()
         self.found, self.next_due = len(found), None
         blocked = self._blocked(connection, found)
-        self.rows = [_claimed(row) for row in found if row.event not in blocked]
+        self.rows = [_claimed(*row) for row in found if row.event not in blocked]
         taken = [row.sequence for row in self.rows]
         if taken:
             values = {"state": _DELIVERING, "holder": self.holder, "due_at": self.lease_until, "updated_at": self.now}
@@ -167,9 +167,11 @@ def wake(connection: Connection, handler: str, keys: Collection[str], now: int, 
         connection.execute(update(deliveries).where(*conditions).values(due_at=now))
 
 
-def _claimed(row: Row[Any]) -> Claimed:
-    event = None if row.event_sequence is None else stored_event(row)
-    return Claimed(row.event, row.attempts, row.order_key, row.body, event)
+def _claimed(
+    sequence: int, attempts: int, order_key: str | None, history: bytes | None, body: bytes | None, *record: Any
+) -> Claimed:
+    event = None if body is None else StoredEvent(sequence, body, *record)
+    return Claimed(sequence, attempts, order_key, history, event)
 
 
 def _first_of_key(handler: str, key: str, limit: int) -> Any:

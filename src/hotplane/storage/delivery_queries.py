@@ -19,7 +19,7 @@ from hotplane.storage.delivery import (
     Queue,
     read_history,
 )
-from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
+from hotplane.storage.endings import EVENT_COLUMNS, StoredEvent, with_record
 from hotplane.storage.filters import Page, encode_cursor
 from hotplane.storage.tables import deliveries, events, microseconds
 
@@ -113,7 +113,7 @@ def list_all_deliveries(
 def one_delivery(connection: Connection, handler: str, sequence: int) -> tuple[Delivery, Event] | None:
     """Return a delivery and its event; None when there is no such delivery."""
     row = connection.execute(_deliveries(handler).where(_of.event == sequence)).first()
-    return None if row is None else (_delivery(row), stored_event(row).read())
+    return None if row is None else (_delivery(row), _event(row).read())
 
 
 def events_in(connection: Connection, wanted: EventRange, after: int, limit: int) -> Sequence[int]:
@@ -159,7 +159,7 @@ def handlers(connection: Connection) -> tuple[str, ...]:
 
 def _deliveries(handler: str) -> Any:
     return (
-        select(*deliveries.c, *EVENT_COLUMNS)
+        select(*deliveries.c, events.c.type.label("type"), *EVENT_COLUMNS)
         .select_from(with_record(deliveries.join(events, events.c.sequence == _of.event)))
         .where(_of.handler == handler)
     )
@@ -194,8 +194,8 @@ def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         handler=row.handler,
         sequence=row.event,
-        event_id=stored_event(row).id,
-        event_type=EventType(row.event_type),
+        event_id=_event(row).id,
+        event_type=EventType(row.type),
         state=DeliveryState(row.state),
         attempts=row.attempts,
         due_at=None if due is None or not 0 < due < PARKED else _instant(due),
@@ -203,6 +203,10 @@ def _delivery(row: Row[Any]) -> Delivery:
         updated_at=_instant(row.updated_at),
         history=read_history(row.body),
     )
+
+
+def _event(row: Row[Any]) -> StoredEvent:
+    return StoredEvent(row.event, *row[-len(EVENT_COLUMNS) :])
 
 
 def _instant(value: int) -> datetime:

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import FromClause, Join, Row
+from sqlalchemy import FromClause, Join
 
 from hotplane.records import Event, EventType, Execution, ExecutionStatus, Severity
 from hotplane.storage.tables import events, executions, microseconds
 from hotplane.values import Json
 
-__all__ = ["EVENT_COLUMNS", "Ending", "StoredEvent", "Told", "ending_row", "stored_event", "with_record"]
+__all__ = ["EVENT_COLUMNS", "Ending", "StoredEvent", "Told", "ending_row", "with_record"]
 
 _ENDINGS: Mapping[ExecutionStatus, tuple[EventType, Severity]] = {
     ExecutionStatus.SUCCESS: (EventType.PROGRAM_EXECUTION_COMPLETED, Severity.INFO),
@@ -92,13 +92,11 @@ class StoredEvent(Struct, frozen=True):
     """An event as its row, and the columns of the record that the row may refer to, say it."""
 
     sequence: int
-    type: str
-    severity: str
-    task_id: str | None
     body: bytes
     record: int | None
     """The sequence of the record that it is the ending of; null for every other event, which is whole in `body`."""
     execution_id: str | None
+    task_id: str | None
     status: str | None
     started_at: int | None
     latency: int | None
@@ -122,11 +120,12 @@ class StoredEvent(Struct, frozen=True):
         payload: dict[str, Json] = {"status": self.status, "latency_ms": self.latency / 1_000}
         if rest.error is not None:
             payload["error"] = {"type": rest.error.type, "message": rest.error.message}
+        happened, severity = _ENDINGS[ExecutionStatus(self.status)]
         return Event(
             id=_id(self.execution_id, self.started_at),
-            type=EventType(self.type),
+            type=happened,
             time=_EPOCH + timedelta(microseconds=self.started_at + self.latency),
-            severity=Severity(self.severity),
+            severity=severity,
             task_id=self.task_id,
             execution_id=self.execution_id,
             program=rest.program,
@@ -138,29 +137,21 @@ class StoredEvent(Struct, frozen=True):
 EVENT_COLUMNS = tuple(
     column.label(f"event_{column.name}")
     for column in (
-        events.c.sequence,
-        events.c.type,
-        events.c.severity,
-        events.c.task_id,
         events.c.body,
         events.c.record,
         executions.c.id,
+        executions.c.task_id,
         executions.c.status,
         executions.c.started_at,
         executions.c.latency,
     )
 )
-"""The columns that `stored_event` needs, last in a row."""
+"""What `StoredEvent` has, in its order, without the sequence. Of `with_record`."""
 
 
 def with_record(source: FromClause) -> Join:
     """Return `source`, which has the table of events, together with the records that events refer to."""
     return source.outerjoin(executions, executions.c.sequence == events.c.record)
-
-
-def stored_event(row: Row[Any]) -> StoredEvent:
-    """Return the event of a row whose last columns are `EVENT_COLUMNS`."""
-    return StoredEvent(*row[-len(EVENT_COLUMNS) :])
 
 
 def ending_row(ending: Ending) -> tuple[str, str, str, bytes]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Select, func, select
 
 from hotplane.records import Event, Execution, Task
-from hotplane.storage.endings import EVENT_COLUMNS, stored_event, with_record
+from hotplane.storage.endings import EVENT_COLUMNS, StoredEvent, with_record
 from hotplane.storage.filters import (
     EventFilter,
     ExecutionFilter,
@@ -84,7 +84,7 @@ def list_events(connection: Connection, wanted: EventFilter, after: int, limit: 
     columns = events.c
     query = _events(wanted).where(columns.sequence > after)
     rows = connection.execute(query.order_by(columns.sequence).limit(limit))
-    return tuple(stored_event(row).read() for row in rows)
+    return tuple(StoredEvent(*row).read() for row in rows)
 
 
 def follow_events(connection: Connection, wanted: EventFilter, after: int, limit: int) -> tuple[tuple[Event, ...], int]:
@@ -106,7 +106,7 @@ def newest_events(connection: Connection, wanted: EventFilter, before: int | Non
     if before is not None:
         query = query.where(columns.sequence < before)
     rows = connection.execute(query.order_by(columns.sequence.desc()).limit(limit + 1)).all()
-    items = tuple(stored_event(row) for row in rows[:limit])
+    items = tuple(StoredEvent(*row) for row in rows[:limit])
     cursor = encode_cursor(items[-1].sequence) if len(rows) > limit else None
     return Page(tuple(each.read() for each in items), cursor)
 
@@ -147,7 +147,7 @@ def value_of_key(connection: Connection, plugin_id: str, key: str) -> Json:
 
 
 def _events(wanted: EventFilter) -> Select[Any]:
-    return select(*EVENT_COLUMNS).select_from(with_record(events)).where(*event_conditions(wanted))
+    return select(events.c.sequence, *EVENT_COLUMNS).select_from(with_record(events)).where(*event_conditions(wanted))
 
 
 def _execution(sequence: int, body: bytes) -> Execution:

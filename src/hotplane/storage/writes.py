@@ -154,7 +154,7 @@ class Write:
         self.sequence = 0
         """The record's sequence, or else the last one given to the write; valid when `error` stays None."""
         self.error: HotplaneError | None = None
-        self.size = sum(_size(row) for row in (execution, ending, *events) if row is not None)
+        self.size = _size(execution) + _size(ending) + sum(map(_size, events))
         if rows:
             self.size += sum(_size(row) for _, group in rows for row in group)
 
@@ -236,6 +236,6 @@ def result_row(place: Place, execution: Execution) -> Row:
     )
 
 
-def _size(row: Row) -> int:
-    body = row[-1]
+def _size(row: Row | None) -> int:
+    body = None if row is None else row[-1]
     return len(body) if isinstance(body, bytes) else 0
