@@ -93,7 +93,7 @@ _LOST_EXECUTIONS = """SELECT count(*) FROM answered
     WHERE NOT EXISTS (SELECT 1 FROM hotplane_executions WHERE hotplane_executions.id = answered.name)"""
 _DEAD = "SELECT count(*) FROM hotplane_deliveries WHERE state = 'dead'"
 _EVENT_ID = """CASE WHEN record IS NULL THEN json_extract(CAST(body AS TEXT), '$.id')
-    ELSE (SELECT id || '.' || started_at FROM hotplane_executions WHERE sequence = record) END"""
+    ELSE (SELECT id || '-' || started_at FROM hotplane_executions WHERE sequence = record) END"""
 _MISSING = f"SELECT count(*) FROM hotplane_events WHERE NOT EXISTS (SELECT 1 FROM taken WHERE name = {_EVENT_ID})"
 _ABOUT_ITSELF = f"""{_MISSING} AND json_extract(CAST(body AS TEXT), '$.payload.plugin') = '{HANDLER}'
     AND NOT EXISTS (SELECT 1 FROM hotplane_deliveries WHERE event = hotplane_events.sequence)"""

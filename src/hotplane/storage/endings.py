@@ -172,5 +172,5 @@ def _without_error(program: str) -> bytes:
 
 
 def _id(execution_id: str, started_at: int) -> str:
-    # A rerun keeps the execution's id, and begins at another instant.
-    return f"{execution_id}.{started_at}"
+    # A rerun keeps the execution's id, and begins at another instant. No full stop, which would part what is signed.
+    return f"{execution_id}-{started_at}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from sqlalchemy import create_engine
 
 from benchmarks.soak.accounting import Account, account
 from benchmarks.soak.notes import Notes
+from hotplane.records import Execution, ExecutionStatus
+from hotplane.storage import Ending
 from hotplane.storage.tables import metadata
 
 LOST, FAILED, DOUBLED, EVENTS, DEAD, UNENDED, RESULTS = range(7)
@@ -129,3 +132,22 @@ def test_news_of_the_handler_itself_are_not_owed_to_it(books: Books) -> None:
         " VALUES ('hook', 8, 'delivered', 1, 0)"
     )
     assert books.broken() == [EVENTS]
+
+
+def test_how_an_execution_ended_is_known_by_its_record(books: Books) -> None:
+    """The event that refers to a record is owed under the id that it is sent with."""
+    books.run(
+        "INSERT INTO hotplane_events (sequence, type, severity, body, record)"
+        " VALUES (10, 'program.execution.completed', 'info', '{\"program\": \"a:b\"}', 1)"
+    )
+    assert books.broken() == [EVENTS]
+    ran = Execution(
+        id="safe-1",
+        task_id="safe",
+        program="a:b",
+        status=ExecutionStatus.SUCCESS,
+        input=1,
+        started_at=datetime.fromtimestamp(0, UTC),
+    )
+    books.received[Ending(ran).id] = 1
+    assert books.broken() == []
