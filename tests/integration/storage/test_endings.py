@@ -173,12 +173,12 @@ async def test_the_item_of_a_batch_ends_right_behind_its_record(store, execution
 async def test_listeners_hear_of_endings(store, execution):
     """Streams wake up, and so does the lane of each handler."""
     store.addressees = lambda event: (Addressee("hook"),)
-    heard = []
-    store.commits.listen(heard.append)
+    heard = asyncio.get_running_loop().create_future()
+    store.commits.listen(heard.set_result)
     ran = execution()
     await store.record(ran, [Ending(ran)])
-    await asyncio.sleep(0)
-    assert [(each.events, each.handlers) for each in heard] == [(True, frozenset({"hook"}))]
+    committed = await asyncio.wait_for(heard, 10)  # the thread tells the waiter first
+    assert (committed.events, committed.handlers) == (True, frozenset({"hook"}))
 
 
 async def test_old_endings_go_and_records_stay(store, execution):
