@@ -9,12 +9,14 @@ metadata, so that whoever reads one form needs to learn nothing for the other.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
-from hotplane.records import Event
+from hotplane.records import Event, Severity
 from hotplane.values import Json
 
 __all__ = ["CLOUDEVENTS_TYPE", "cloudevent", "standard_body", "timestamp"]
@@ -29,9 +31,29 @@ _URI = "!#$%&'()*+,/:;=?@[]~"
 """What may stand in a URI reference beside letters, digits and ``_.-`` (RFC 3986)."""
 
 
+class _Data(Struct, gc=False):
+    id: str
+    source: str
+    severity: Severity
+    task_id: str | None
+    execution_id: str | None
+    program: str | None
+    payload: Mapping[str, Json]
+    metadata: Mapping[str, Json]
+
+
+class _Standard(Struct, gc=False):
+    type: str
+    timestamp: str
+    data: _Data
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def standard_body(event: Event) -> bytes:
     """Return `event` as the JSON body of a Standard Webhook: ``{"type", "timestamp", "data"}``."""
-    return msgspec.json.encode({"type": event.type, "timestamp": timestamp(event.time), "data": _data(event)})
+    return _encode(_Standard(event.type, timestamp(event.time), _data(event)))
 
 
 def cloudevent(event: Event) -> bytes:
@@ -51,7 +73,7 @@ def cloudevent(event: Event) -> bytes:
     subject = event.execution_id or event.task_id
     if subject:
         attributes["subject"] = _text(subject)
-    return msgspec.json.encode({**attributes, "data": _data(event)})
+    return _encode({**attributes, "data": _data(event)})
 
 
 def timestamp(time: datetime) -> str:
@@ -60,17 +82,17 @@ def timestamp(time: datetime) -> str:
     return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"  # for ``+00:00``
 
 
-def _data(event: Event) -> dict[str, Json]:
-    return {
-        "id": event.id,
-        "source": event.source,
-        "severity": event.severity,
-        "task_id": event.task_id,
-        "execution_id": event.execution_id,
-        "program": event.program,
-        "payload": event.payload,
-        "metadata": event.metadata,
-    }
+def _data(event: Event) -> _Data:
+    return _Data(
+        event.id,
+        event.source,
+        event.severity,
+        event.task_id,
+        event.execution_id,
+        event.program,
+        event.payload,
+        event.metadata,
+    )
 
 
 def _text(text: str) -> str:

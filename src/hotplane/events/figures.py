@@ -45,7 +45,10 @@ class Figures:
 
     def of(self, handler: str) -> AttemptFigures:
         """Return the figures of a handler, zeros at first."""
-        return self._by_handler.setdefault(handler, AttemptFigures())
+        found = self._by_handler.get(handler)
+        if found is None:
+            found = self._by_handler[handler] = AttemptFigures()
+        return found
 
     def keep(self, handlers: frozenset[str]) -> None:
         """Forget the handlers that are not among these: they are gone, and so are their series."""

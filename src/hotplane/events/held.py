@@ -17,7 +17,7 @@ from hotplane.storage import Claimed, Outcome
 __all__ = ["Chain", "Held", "Ledger", "Settlement", "chains_of"]
 
 
-class Held(Struct, frozen=True):
+class Held(Struct, frozen=True, gc=False):
     """One claimed delivery."""
 
     row: Claimed

@@ -31,7 +31,7 @@ __all__ = ["Lane", "LaneParts"]
 _TICK_SECONDS = 15.0
 """So often at least a lane looks at the store and the clock, whether or not anybody woke it: other hosts that share
 the store wake nobody here, and a clock may be turned."""
-_GROUP = 16
+_GROUP = 32
 """Deliveries that a lane holds, for each one that may be under way."""
 _SMALLEST_GROUP = 128
 _EVERY = 4

@@ -53,24 +53,29 @@ class Claim:
 
     def __call__(self, connection: Connection) -> None:
         """Do it, in the writer's transaction."""
-        found = connection.execute(self._due()).all()
+        found = connection.execute(self._due_events()).all()
         self.found, self.next_due = len(found), None
         blocked = self._blocked(connection, found)
-        self.rows = [_claimed(*row) for row in found if row.event not in blocked]
-        taken = [row.sequence for row in self.rows]
-        if taken:
+        self.rows = [_claimed(*row) for row in found if row[0] not in blocked]
+        if self.rows:
+            # The same rows again: a list of them costs SQLAlchemy two microseconds for each.
+            taken = self._due(_of.event) if not blocked else [row.sequence for row in self.rows]
             values = {"state": _DELIVERING, "holder": self.holder, "due_at": self.lease_until, "updated_at": self.now}
-            connection.execute(update(deliveries).where(*_these(self.handler, taken)).values(values))
+            connection.execute(
+                update(deliveries).where(_of.handler == self.handler, _of.event.in_(taken)).values(values)
+            )
         if blocked:
             connection.execute(update(deliveries).where(*_these(self.handler, blocked)).values(due_at=PARKED))
         if self.found < self.limit:
             self.next_due = connection.scalar(self._next())
 
-    def _due(self) -> Any:
-        columns = (_of.event, _of.attempts, _of.order_key, _of.body, *EVENT_COLUMNS)
+    def _due_events(self) -> Any:
+        whole = with_record(deliveries.outerjoin(events, events.c.sequence == _of.event))
+        return self._due(_of.event, _of.attempts, _of.order_key, _of.body, *EVENT_COLUMNS).select_from(whole)
+
+    def _due(self, *columns: ColumnElement[Any]) -> Any:
         return (
             select(*columns)
-            .select_from(with_record(deliveries.outerjoin(events, events.c.sequence == _of.event)))
             .where(
                 _of.handler == self.handler,
                 _of.due_at <= self.now,

@@ -124,7 +124,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     """When the store took the oldest pending event in; null when none is pending."""
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Struct, frozen=True, gc=False):
     """A delivery that the claimer now has a lease on."""
 
     sequence: int
@@ -135,7 +135,7 @@ class Claimed(Struct, frozen=True):
     """Null when it is gone."""
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What became of a claimed delivery."""
 
     sequence: int

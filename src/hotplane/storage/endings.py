@@ -88,7 +88,7 @@ Told: TypeAlias = Event | Ending
 """What is stored beside a record."""
 
 
-class StoredEvent(Struct, frozen=True):
+class StoredEvent(Struct, frozen=True, gc=False):
     """An event as its row, and the columns of the record that the row may refer to, say it."""
 
     sequence: int

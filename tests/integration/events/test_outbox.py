@@ -197,7 +197,8 @@ async def test_a_slow_handler_delays_nobody_but_itself(url: str, handler: Record
     async with host:
         await emit(host, 200)
         await until(lambda: len(other.taken) == 200)
-        assert (len(handler.taken), handler.busy.total()) == (0, 2)
+        await until(lambda: handler.busy.total() == 2)  # its lane may begin after the other one has ended
+        assert not handler.taken
         handler.open.set()
         await until(lambda: len(handler.taken) == 200)
 
