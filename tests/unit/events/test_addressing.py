@@ -11,7 +11,7 @@ from hotplane.host.table import Expected
 from hotplane.identity import new_id
 from hotplane.plugins import WebhookHandler
 from hotplane.records import Event, EventType, now
-from hotplane.storage import Addressee
+from hotplane.storage import Addressee, Told
 
 
 class Table:
@@ -37,7 +37,7 @@ class Table:
 class Asking:
     """A store that asks."""
 
-    addressees: Callable[[Event], Sequence[Addressee]] | None = None
+    addressees: Callable[[Told], Sequence[Addressee]] | None = None
 
     def of(self, kind: EventType, **fields: Any) -> set[tuple[str, str | None]]:
         assert self.addressees is not None

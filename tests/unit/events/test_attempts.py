@@ -24,7 +24,7 @@ from hotplane.plugins import Config, WebhookHandler
 from hotplane.records import Event, EventType, PluginMetadata, now
 from hotplane.registry import Registry
 from hotplane.routing import Breaker, BreakerSettings, BreakerState
-from hotplane.storage import DeliveryState
+from hotplane.storage import DeliveryState, StoredEvent
 from hotplane.storage.delivery import Claimed
 
 DAYS = timedelta(days=10)
@@ -99,7 +99,8 @@ class Desk:
         made = list[Held]()
         for sequence in range(1, count + 1):
             event = Event(id=new_id(), type=EventType.TASK_CREATED, time=now(), sequence=sequence)
-            row = Claimed(sequence, 0, "key", None, msgspec.json.encode(event))
+            stored = StoredEvent(sequence, msgspec.json.encode(event), None, None, None, None, None, None)
+            row = Claimed(sequence, 0, "key", None, stored)
             made.append(Held(row, event, self.clock.seconds + lease_seconds))
         return made
 
