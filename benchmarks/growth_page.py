@@ -170,7 +170,7 @@ def _chart(case: Case, figures: Sequence[Figure], place: Path) -> Path:
         beside.bar(places, [max(0.0, each.memory) for each in chosen], width=0.35, color="#5f6368", alpha=0.3)
         beside.set_ylabel("MB over idle (bars)")
         axes.plot(places, [each.microseconds for each in chosen], "o-", color="#2a7f4f")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.15 * max((each.microseconds for each in chosen), default=1.0))
         axes.set_xticks(places, [str(each.job.times) for each in chosen])
         axes.set_xlabel(label)
         axes.set_ylabel(f"µs {_UNITS[case]} (line)")

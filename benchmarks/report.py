@@ -99,18 +99,18 @@ def _picture(rows: Iterable[Row], place: Path) -> None:
     from matplotlib import pyplot as plt
 
     shown = [(row, row.ratio) for row in rows if row.ratio is not None][::-1]
-    chart, axes = plt.subplots(figsize=(9, 0.9 + 0.27 * len(shown)), layout="constrained")
+    chart, axes = plt.subplots(figsize=(11, 0.9 + 0.27 * len(shown)), layout="constrained")
     for height, (row, ratio) in enumerate(shown):
         low, high = row.spread or (ratio, ratio)
         colour = {True: "#2a7f4f", False: "#b3261e", None: "#5f6368"}[row.met]
         axes.plot((low, high), (height, height), color=colour, linewidth=4, alpha=0.35, solid_capstyle="round")
         axes.plot(ratio, height, "o", color=colour, markersize=5)
         if row.goal is not None and row.goal.of == "ratio":
-            axes.plot(row.goal.limit, height, ">" if row.goal.sign == "≤" else "<", color="black", markersize=4)
+            axes.plot(row.goal.limit, height, "<" if row.goal.sign == "≤" else ">", color="black", markersize=4)
     axes.set_yticks(range(len(shown)), [f"{row.name} / {row.peer_name}" for row, _ in shown])
     axes.set_xscale("log")
     axes.axvline(1, color="#5f6368", linewidth=0.6)
-    axes.set_xlabel("ours ÷ peer (dot: median, bar: spread, triangle: goal and the side it allows)")
+    axes.set_xlabel("ours ÷ peer\ndot: median, bar: spread, triangle: the goal, pointing where it is met")
     axes.grid(axis="x", which="both", alpha=0.25)
     chart.savefig(place, metadata={"Date": None})
     plt.close(chart)
