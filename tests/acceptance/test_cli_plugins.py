@@ -43,7 +43,7 @@ BAD = {
     "not_python": ("def (", "it is not valid Python"),
     "exits": (plugin("exits", top="import sys; sys.exit(3)"), "it ends the process (`sys.exit`)"),
     "leaves": (plugin("leaves", top="import os; os._exit(0)"), "it ended the process while it was imported"),
-    "crashes": (plugin("crashes", top="import os; os.kill(os.getpid(), 11)"), "by SIGSEGV"),
+    "crashes": (plugin("crashes", top="import ctypes; ctypes.string_at(0)"), "by SIGSEGV"),
     "hangs": (plugin("hangs", top="while True: pass"), "takes longer than 6 s"),
     "base": (plugin("base", top="raise BaseException('all is lost')"), "it raises BaseException: all is lost"),
     "interrupts": (plugin("interrupts", top="raise KeyboardInterrupt"), "it raises KeyboardInterrupt"),
