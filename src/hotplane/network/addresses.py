@@ -14,6 +14,7 @@ from hotplane.network.failures import AddressRefused, InvalidAddress
 __all__ = ["AddressPolicy", "AllowedOrigins", "Origin", "plain_host"]
 
 _HTTP = frozenset({"http", "https"})
+_NO_HOST = "its host is neither a name nor an address"
 
 
 class Origin(Struct, frozen=True):
@@ -46,7 +47,7 @@ class Origin(Struct, frozen=True):
             raise InvalidAddress(f"its scheme is neither {' nor '.join(f'`{each}`' for each in sorted(schemes))}")
         if not host or not found:
             raise InvalidAddress("it has no host, or the port 0")
-        return cls(scheme, plain_host(host), found)
+        return cls(scheme, _complete(host), found)
 
     @classmethod
     def at(cls, host: str, port: int, *, scheme: str = "tcp") -> Self:
@@ -62,8 +63,8 @@ class Origin(Struct, frozen=True):
         except (ValueError, TypeError):
             encoded = None
         if not encoded:
-            raise InvalidAddress("its host is neither a name nor an address")
-        return cls(scheme, plain_host(encoded), port)
+            raise InvalidAddress(_NO_HOST)
+        return cls(scheme, _complete(encoded), port)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -80,7 +81,15 @@ class Origin(Struct, frozen=True):
 
 def plain_host(host: str) -> str:
     """Return a host in lower case and without the final dot of a complete name."""
-    return host.lower().rstrip(".")
+    return host.lower().removesuffix(".")
+
+
+def _complete(host: str) -> str:
+    """Return the plain form of a host; raise `InvalidAddress` for `.`, `a..b` and others with an empty label."""
+    plain = plain_host(host)
+    if "" in plain.split("."):
+        raise InvalidAddress(_NO_HOST)
+    return plain
 
 
 class AddressPolicy(Protocol):

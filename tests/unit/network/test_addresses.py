@@ -28,6 +28,15 @@ def test_what_is_no_server_is_refused(url):
         Origin.of(url)
 
 
+@pytest.mark.parametrize("host", [".", "..", "a..", ".a", "a..b", "1.2.3.4.."])
+def test_a_name_with_an_empty_label_is_refused(host):
+    """One final dot may stand; nothing may be missing before it."""
+    with pytest.raises(InvalidAddress):
+        Origin.of(f"http://{host}/")
+    with pytest.raises(InvalidAddress):
+        Origin.at(host, 25)
+
+
 def test_a_refused_url_is_not_repeated():
     """It may hold a secret."""
     with pytest.raises(InvalidAddress) as refused:

@@ -49,6 +49,8 @@ def test_servers_are_found_at_any_depth(configuration, servers):
         {"url": "http://a:0"},
         {"url": "http://"},
         {"host": "a b", "port": 25},
+        {"HOST": "."},
+        {"url": "http://."},
         {"host": "a", "port": 0},
         {"host": "a", "port": 65_536},
         {"host": "a", "port": True},
@@ -68,13 +70,17 @@ def test_a_host_in_one_mapping_does_not_take_the_port_of_another():
     assert ("a", 9) not in origins_in({"one": {"host": "a"}, "two": {"port": 9}})
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["host", "port", "url"]), inner),
+hosts = st.sampled_from([".", "a.", "a..b", "::1", "10.0.0.1", "http://.", "smtp://a:0", "https://[::1]"])
+keys = st.text(max_size=8) | st.sampled_from(["host", "SmtpHost", "port", "url", "env", "file"])
+# Small, so that what fails is made smaller within the time of a test.
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 65_536) | st.text(max_size=8) | hosts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text(), JSON))
+@given(st.dictionaries(keys, json_values, max_size=4))
 def test_any_configuration_can_be_read(configuration):
     """Whatever is in it; what comes out are hosts and ports."""
     assert all(host and 0 < port < 65_536 for host, port in origins_in(configuration))
