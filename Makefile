@@ -9,7 +9,7 @@ INPUT ?= examples/spam/messages.jsonl
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test coverage demo bench growth soak docs serve lock clean
+.PHONY: help setup check test fuzz coverage demo bench growth soak docs serve lock clean
 
 help:  ## Show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -36,6 +36,9 @@ check: $(READY)  ## Formatting, lint, types, layers
 
 test: $(READY)  ## The whole test suite (JOBS=1 for one test after the other)
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal
+
+fuzz: $(READY)  ## The property tests with 2 000 examples each, others each time (two minutes)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m hypothesis -p tests.thorough --hypothesis-profile=thorough -o timeout=900
 
 coverage: $(READY)  ## Lines and branches of the inner rooms that their tests run, at least 95 % (a quarter of an hour)
 	@$(BIN)/python -m tests.rooms $(if $(MISSING),--missing)
