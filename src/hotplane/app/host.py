@@ -57,7 +57,7 @@ class Hotplane(Registering):
         self._store: Store | None = None
         self._started_at = time.monotonic()
         self._running = False
-        self.registry = Registry(offload=self._resources.plugin_threads.call)
+        self.registry = Registry(offload=self._resources.plugin_threads.call, turns=self._resources.turns)
 
     @classmethod
     def from_config(

@@ -20,6 +20,7 @@ from hotplane.network import OutboundClient, Outbounds
 from hotplane.plugins import KeyValue, PluginContext
 from hotplane.programs import DaemonThreads, Programs
 from hotplane.records import now
+from hotplane.registry import Turns
 from hotplane.specs import written_configurations
 from hotplane.version import __version__
 
@@ -57,6 +58,7 @@ class Resources:
             queue_limit=limits.queue_limit,
             name="hotplane-plugin",
         )
+        self.turns = Turns(_PLUGIN_THREADS)
         self.local = LocalRunner()
         self.local.programs = self.programs
         self.outbounds = Outbounds(config.network)

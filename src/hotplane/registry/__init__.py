@@ -8,5 +8,6 @@ from hotplane.registry.entry import Entry
 from hotplane.registry.lease import Lease
 from hotplane.registry.registry import Registry
 from hotplane.registry.stats import PluginStats, StatsSnapshot
+from hotplane.registry.turns import Turns
 
-__all__ = ["Chain", "Entry", "Failure", "Lease", "Link", "Offload", "PluginStats", "Registry", "StatsSnapshot"]
+__all__ = ["Chain", "Entry", "Failure", "Lease", "Link", "Offload", "PluginStats", "Registry", "StatsSnapshot", "Turns"]

@@ -17,12 +17,15 @@ from hotplane.errors import PluginTimeout
 from hotplane.plugins import Plugin
 from hotplane.registry.driving import LimitExceededError, finish
 from hotplane.registry.stats import PluginStats
+from hotplane.registry.turns import Turns
 
 __all__ = ["Chain", "Failure", "Link", "Offload"]
 
 P = TypeVar("P", bound="Plugin[Any]")
 
 _COROUTINE: Any = CoroutineType
+_RESOLUTION = 0.002
+"""Timers of event loops may be this many seconds early."""
 
 
 class Offload(Protocol):
@@ -61,6 +64,7 @@ class Link(Generic[P]):
         "plugin",
         "plugin_id",
         "stats",
+        "turns",
         "version",
     )
 
@@ -75,6 +79,7 @@ class Link(Generic[P]):
         on_error: str | None = None,
         on_fail: str | None = None,
         offload: Offload | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.plugin = plugin
         self.plugin_id = plugin_id
@@ -86,14 +91,17 @@ class Link(Generic[P]):
         self.on_error = on_error
         self.on_fail = on_fail or "record"
         self.offload = offload if type(plugin).blocking else None
+        self.turns = turns
 
     async def invoke(self, *args: object, limit: float | None = None) -> Any:
         """Call the plugin, isolated: errors and overrun become a `Failure`, and every call is counted.
 
         Args:
             args: The arguments of the kind's method.
-            limit: Seconds that the caller has left, where that is less than the plugin's own limit.
+            limit: Seconds that the caller has left. The plugin's own limit holds where it is shorter; a call that
+                needs a thread may wait for one meanwhile, and only then its own limit begins.
         """
+        patience = self.limit if limit is None else limit
         if limit is None or (self.limit is not None and self.limit < limit):
             limit = self.limit
         started = perf_counter_ns()
@@ -111,22 +119,45 @@ class Link(Generic[P]):
                     else:
                         result = await finish(running, waiting_for, limit)
             else:
-                result = await self.offload(self.call, *args, timeout=limit)
+                result = await self._in_thread(self.offload, args, limit, patience)
         except LimitExceededError:
             result = self._overran(limit)
         except BaseException as error:
             if _is_for_the_host(error):
                 raise
-            result = self._failed(error, limit, perf_counter_ns() - started)
+            result = self._failed(error)
         elapsed = perf_counter_ns() - started
         stats = self.stats
         stats.buckets[elapsed.bit_length()] += 1
         stats.total_ns += elapsed
         return result
 
-    def _failed(self, error: BaseException, limit: float | None, elapsed_ns: int) -> Failure:
-        if self.offload is not None and isinstance(error, TimeoutError) and elapsed_ns >= (limit or 0) * 1e9:
+    async def _in_thread(
+        self, offload: Offload, args: tuple[object, ...], limit: float | None, patience: float | None
+    ) -> object:
+        """Call the plugin in a thread, when it is its turn; return what it returns, or a `Failure` if that is late."""
+        if self.turns is None:
+            return await self._offloaded(offload, args, limit)
+        try:
+            async with self.turns.one(patience) as left:
+                return await self._offloaded(
+                    offload, args, limit if left is None or limit is None else min(limit, left)
+                )
+        except LimitExceededError:
+            why = f"no thread was free within {patience or 0:g} s; blocking plugins share {self.turns.places}"
+            return Failure(self.plugin_id, TimeoutError(why), True)
+
+    async def _offloaded(self, offload: Offload, args: tuple[object, ...], limit: float | None) -> object:
+        started = perf_counter_ns()
+        try:
+            return await offload(self.call, *args, timeout=limit)
+        except TimeoutError:
+            # Its own, unless the time is up.
+            if perf_counter_ns() - started < ((limit or 0) - _RESOLUTION) * 1e9:
+                raise
             return self._overran(limit)
+
+    def _failed(self, error: BaseException) -> Failure:
         if not isinstance(error, type(self.plugin).outcomes):
             self.stats.errors += 1
         return Failure(self.plugin_id, error)

@@ -19,6 +19,7 @@ from hotplane.registry.chain import Chain, Link, Offload
 from hotplane.registry.entry import Entry, Snapshot
 from hotplane.registry.lease import Lease, LiveChains
 from hotplane.registry.stats import PluginStats
+from hotplane.registry.turns import Turns
 
 __all__ = ["RESERVED_IDS", "Registry"]
 
@@ -44,10 +45,12 @@ class Registry:
 
     Args:
         offload: Runs sync calls of plugins that declare themselves `blocking`; without it they run in place.
+        turns: How many of them run at once; without it as many as are called.
     """
 
-    def __init__(self, *, offload: Offload | None = None) -> None:
+    def __init__(self, *, offload: Offload | None = None, turns: Turns | None = None) -> None:
         self._offload = offload
+        self._turns = turns
         self._writing = threading.Lock()
         self._live = LiveChains()
         self._snapshot = Snapshot(entries={}, ordered=())
@@ -287,6 +290,7 @@ class Registry:
                 on_error=entry.on_error,
                 on_fail=entry.on_fail,
                 offload=self._offload,
+                turns=self._turns,
             )
             for entry in entries
             if entry.enabled and entry.active

@@ -33,6 +33,21 @@ class Fixer(Validator):
         return ValidationResult(valid=False, message="dots at the end", output=tidy)
 """
 
+PATIENT = """
+import time
+
+from hotplane import PluginMetadata, ValidationResult, Validator
+
+
+class Patient(Validator):
+    metadata = PluginMetadata(name="patient", version="1.0")
+    blocking = True
+
+    def validate(self, execution, context):
+        time.sleep(0.3)
+        return ValidationResult(valid=True)
+"""
+
 NO_SAMPLES = [{"name": "percentage-sampler", "enabled": False}]
 SHORT = {
     "name": "short",
@@ -284,3 +299,16 @@ async def test_a_failure_stays_one_when_its_judgement_is_cut_short(build: Build)
     await host.stop(grace=0.0)
     done = await asyncio.wait_for(execution, 5)
     assert (done.status, done.error and done.error.type) == ("error", "ValueError")
+
+
+async def test_more_executions_than_threads_wait_for_a_blocking_validator(build: Build, tmp_path: Path) -> None:
+    """Each is judged: what it waits for a thread is not the validator's time, and no thread counts as stuck."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "patient.py").write_text(PATIENT)
+    validators = [{"name": "patient", "timeout_ms": 900}]
+    plugins = {"directories": [str(folder)], "watch": False, "validators": validators, "samplers": NO_SAMPLES}
+    async with build(plugins=plugins) as host:
+        done = await asyncio.gather(*(host.execute("shout", {"text": "x"}, sample=True) for _ in range(32)))
+        assert {(each.valid, each.validations[0].message) for each in done} == {(True, "")}
+        assert host.stats()["stuck_threads"] == 0
