@@ -38,6 +38,8 @@ class Manner(Struct, frozen=True):
     settings: ValidationSettings
     due: float
     """On the clock of `time.perf_counter`."""
+    ran: bool = True
+    """Whether the execution ran; false where somebody else produced its output."""
 
     @property
     def policy(self) -> ValidationPolicy:
@@ -56,6 +58,8 @@ async def judge(
     plan: Plan,
     limit: float,
     settings: ValidationSettings = _DEFAULTS,
+    *,
+    ran: bool = True,
 ) -> tuple[tuple[ValidationResult, ...], bool | None]:
     """Ask every validator, without consequences; return their results and the verdict over all.
 
@@ -65,8 +69,9 @@ async def judge(
         plan: Its task.
         limit: Seconds that they may take together.
         settings: The host's policy.
+        ran: False where somebody else produced the output.
     """
-    manner = Manner(plan, settings, perf_counter() + limit)
+    manner = Manner(plan, settings, perf_counter() + limit, ran)
     results = await _ask(chain.links, execution, manner)
     results = tuple(result if result.output is UNSET else replace(result, output=UNSET) for result in results)
     return results, sum_up(results, manner)
@@ -119,6 +124,7 @@ async def result_of(link: Link[Validator[Any]], execution: Execution, manner: Ma
         output_schema=plan.output_schema,
         expected=execution.expected,
         configuration=link.plugin.config,
+        ran=manner.ran,
     )
     started = perf_counter()
     # Rounded, because messages show it.

@@ -26,6 +26,8 @@ class ValidationContext(Struct, frozen=True, kw_only=True):
     """The output that the caller expects; unset where none was given."""
     configuration: BaseModel
     """The validator's own configuration, the same object as `self.config`."""
+    ran: bool = True
+    """False where an output is judged that somebody else produced: nothing ran, so that there is no latency."""
 
 
 class Validator(Plugin[ConfigT]):

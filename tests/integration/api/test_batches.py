@@ -212,6 +212,25 @@ async def test_outputs_are_judged_without_running(managing: Any) -> None:
         assert (await edge.client.get("/api/executions")).json()["items"] == []
 
 
+async def test_what_did_not_run_has_no_latency_to_judge(managing: Any) -> None:
+    """No validator takes the latency of an output from elsewhere for a good one, so that one objection is enough."""
+    validators = [
+        {"name": "latency-budget"},
+        {"name": "expression-validator", "configuration": {"rules": [{"expression": "latency_ms < 100.0"}]}},
+        {"name": "json-schema-validator", "configuration": {"max_latency_ms": 100}},
+    ]
+    task = {"program": "edge_programs:boom", "output_schema": {"type": "integer"}, "validation_policy": "any"}
+    async with managing(tasks={"typed": task}, plugins={"validators": validators}) as edge:
+        body = {"task_id": "typed", "items": [{"output": "x"}]}
+        found = (await edge.client.post("/api/batch/validate", json=body)).json()["results"][0]
+        assert found["valid"] is False
+        assert {each["validator"]: (each["valid"], each["applies"]) for each in found["validations"]} == {
+            "json-schema-validator": (False, True),
+            "expression-validator": (None, False),
+            "latency-budget": (None, False),
+        }
+
+
 @pytest.mark.parametrize("path", ["/api/batch/x", "/api/batch/x/results", "/api/batch/x/events", "/api/stream/x"])
 async def test_an_unknown_batch_is_a_problem(edge: Any, path: str) -> None:
     """404, whatever is asked of it."""

@@ -76,7 +76,8 @@ class _Ready(Struct, frozen=True):
 class ExpressionValidator(Validator[ExpressionConfig]):
     """Judges an execution by rules: false where one is false, null where one comes to no answer, else true.
 
-    A rule that uses `expected` is left out where the caller expects nothing.
+    A rule that uses `expected` is left out where the caller expects nothing, one that uses `latency_ms` where nothing
+    ran.
     """
 
     metadata = PluginMetadata(
@@ -101,7 +102,7 @@ class ExpressionValidator(Validator[ExpressionConfig]):
         variables = self._variables(execution, context)
         answers = [each.ask(variables) for each in self._rules if variables.know(each.program.uses)]
         if not answers:
-            return ValidationResult(valid=None, applies=False, message="the caller expects no particular output")
+            return ValidationResult(valid=None, applies=False, message=_left_out(context))
         return _verdict(answers)
 
     def _variables(self, execution: Execution, context: ValidationContext) -> Variables:
@@ -109,12 +110,22 @@ class ExpressionValidator(Validator[ExpressionConfig]):
             "input": execution.input,
             "output": execution.output,
             "status": execution.status.value,
-            "latency_ms": execution.latency_ms,
             "task": execution.task_id,
         }
+        if context.ran:
+            values["latency_ms"] = execution.latency_ms
         if context.expected is not UNSET:
             values["expected"] = context.expected
         return Variables(values, max_items=self.config.max_items, max_steps=self.config.max_steps)
+
+
+def _left_out(context: ValidationContext) -> str:
+    """Say why no rule could be asked."""
+    reasons = {
+        "the caller expects no particular output": context.expected is UNSET,
+        "nothing ran, so that there is no latency": not context.ran,
+    }
+    return "; ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def _verdict(answers: list[FieldError | str | None]) -> ValidationResult:
@@ -123,6 +134,6 @@ def _verdict(answers: list[FieldError | str | None]) -> ValidationResult:
     said = [error.message for error in errors] + undecided
     return ValidationResult(
         valid=False if errors else None if undecided else True,
-        message="; ".join(said) if said else f"{len(answers)} rule{'s' if len(answers) != 1 else ''} hold",
+        message="; ".join(said) if said else f"{len(answers)} rules hold" if len(answers) != 1 else "1 rule holds",
         errors=errors,
     )

@@ -70,7 +70,7 @@ class JsonSchemaValidator(Validator[JsonSchemaConfig]):
             "status": config.check_status,
             "schema": config.check_schema and succeeded and context.output_schema.source is not True,
             "expected": config.check_expected and succeeded and context.expected is not UNSET,
-            "latency": config.max_latency_ms is not None,
+            "latency": config.max_latency_ms is not None and context.ran,
         }
         return [name for name, wanted in possible.items() if wanted]
 

@@ -45,7 +45,7 @@ class Judging:
         for position, (candidate, execution) in enumerate(zip(candidates, executions, strict=True), 1):
             with self._registry.lease(Validator) as chain:
                 limit = plan.task.timeout_ms / 1e3
-                results, valid = await judge(chain, execution, plan, limit, self._settings)
+                results, valid = await judge(chain, execution, plan, limit, self._settings, ran=False)
             validations = tuple(to_builtins(result) for result in results)
             verdicts.append(
                 ItemVerdict(position=position, id=candidate.id or str(position), valid=valid, validations=validations)
