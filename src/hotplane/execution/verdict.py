@@ -9,6 +9,8 @@ from hotplane.records import ValidationPolicy, ValidationResult
 
 __all__ = ["verdict"]
 
+_ROUNDING = 1e-9
+"""A share that misses the threshold by this little reaches it: 55 of 100 are 55 %, also where 0.55 · 100 is more."""
 _NO_WEIGHTS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -69,6 +71,7 @@ def _weighed(binding: Sequence[ValidationResult], threshold: float, weights: Map
     whole = agreeing + objecting + unknown
     if not whole:
         return None
-    if agreeing >= threshold * whole:
+    enough = (threshold - _ROUNDING) * whole
+    if agreeing >= enough:
         return True
-    return None if agreeing + unknown >= threshold * whole else False
+    return None if agreeing + unknown >= enough else False

@@ -85,6 +85,15 @@ def test_the_table_of_the_docstring(policy: str, verdicts: list[bool | None], wh
     assert verdict(results, ValidationPolicy(policy)) is whole
 
 
+@pytest.mark.parametrize(("agreeing", "objecting"), [(55, 45), (14, 86), (0.7, 0.3), (0.1, 0.9)])
+def test_exactly_the_threshold_is_enough(agreeing: float, objecting: float) -> None:
+    """Whatever floating-point numbers make of the product."""
+    results = [ValidationResult(valid=True, validator="a"), ValidationResult(valid=False, validator="b")]
+    weights = {"a": agreeing, "b": objecting}
+    threshold = round(agreeing / (agreeing + objecting), 2)
+    assert verdict(results, ValidationPolicy.WEIGHTED, threshold=threshold, weights=weights) is True
+
+
 def test_weights_and_confidence_multiply() -> None:
     """One sure validator of weight 3 outweighs two of weight 1; a doubtful one does not."""
     sure, doubtful = (ValidationResult(valid=True, validator="a", confidence=each) for each in (1.0, 0.5))
