@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from hotplane.client.failures import BadKey
 from hotplane.client.quality import Quality
 from hotplane.client.results import (
     Batch,
@@ -55,6 +56,7 @@ T = TypeVar("T")
 Submitted: TypeAlias = dict[str, Json]
 """A batch, or where it was answered at once, its results beside it."""
 
+_LONGEST_KEY = 255
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 SSE = "text/event-stream"
@@ -235,7 +237,12 @@ def _path(*parts: str) -> str:
 
 
 def _key(given: str | None) -> dict[str, str]:
-    return {"idempotency-key": given or new_id()}
+    if given is None:
+        return {"idempotency-key": new_id()}
+    # Spaces at the ends are no part of a header's value: servers would see another key.
+    if not 1 <= len(given) <= _LONGEST_KEY or not given.isascii() or not given.isprintable() or given != given.strip():
+        raise BadKey
+    return {"idempotency-key": given}
 
 
 def _parameter(value: object) -> str:

@@ -5,6 +5,7 @@ None of these messages holds a token, a header or a body::
     HotplaneError
     └── ClientError
         ├── BadAddress, BadToken       the client cannot be built
+        ├── BadKey                     the request cannot be named so
         ├── ConnectionFailed           nothing was sent
         ├── ConnectionLost             something was sent, and no answer came
         ├── NotHotplane                somebody else answered
@@ -31,6 +32,7 @@ __all__ = [
     "ApiUnauthorized",
     "ApiUnavailable",
     "BadAddress",
+    "BadKey",
     "BadToken",
     "ClientError",
     "ConnectionFailed",
@@ -68,6 +70,12 @@ class BadToken(ClientError, Invalid):
     """The token has characters that no token has."""
 
     code = "bad-token"
+
+
+class BadKey(ClientError, Invalid):
+    """An idempotency key has 1 to 255 printable ASCII characters, and no space at either end. Nothing was sent."""
+
+    code = "bad-key"
 
 
 class ConnectionFailed(ClientError):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hotplane.client import AsyncClient, BadAddress, BadToken, Client, ClientError
+from hotplane.client import AsyncClient, BadAddress, BadKey, BadToken, Client, ClientError
 from hotplane.client import __all__ as names
 from hotplane.client.settings import Settings
 from hotplane.errors import Invalid
@@ -55,6 +55,21 @@ def test_a_token_cannot_smuggle_headers() -> None:
     with pytest.raises(BadToken) as found:
         Settings.checked("http://h", token="secret\r\nx: y")
     assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "from-a-file\n", " order", "order ", "a\r\nx: y", "bestellung-ü", "x" * 256, "\x7f"]
+)
+async def test_a_key_that_cannot_be_sent_is_refused_at_once(key: str) -> None:
+    """Nobody listens there: a request that was sent, and repeated, would end as a failed connection."""
+    with Client("http://127.0.0.1:9") as client:
+        with pytest.raises(BadKey, match="1 to 255 printable ASCII"):
+            client.execute("echo", 1, idempotency_key=key)
+        with pytest.raises(BadKey):
+            client.batch("echo", [1], idempotency_key=key)
+    async with AsyncClient("http://127.0.0.1:9") as client:
+        with pytest.raises(BadKey):
+            await client.execute("echo", 1, idempotency_key=key)
 
 
 def test_certificates_are_checked() -> None:
