@@ -29,6 +29,9 @@ _LOOK_SECONDS = 1.0
 class BatchHost(Protocol):
     """What runs a batch."""
 
+    kept: bool
+    """Whether there still is a batch when it was given up: one that no item has reached is forgotten."""
+
     async def begin(self, task: str, options: Mapping[str, Any], lines: Iterator[bytes]) -> str:
         """Make a batch of these lines and return its id; some may still be on their way."""
         ...
@@ -123,6 +126,8 @@ async def _off_the_loop(lines: Iterator[bytes]) -> AsyncGenerator[Raw]:
 class _There:
     """A batch on a server."""
 
+    kept = True
+
     def __init__(self, client: AsyncClient, *, piped: bool) -> None:
         self._client = client
         self._piped = piped
@@ -163,6 +168,7 @@ class _Here:
     """A batch in this process."""
 
     def __init__(self, host: Hotplane) -> None:
+        self.kept = True
         self._host = host
         self._id = ""
         self._filling: asyncio.Task[None] | None = None
@@ -206,10 +212,13 @@ class _Here:
 
     async def close(self) -> None:
         """Add no more."""
+        from hotplane.errors import EmptyBatch
+
         if self._filling is not None:
             self._filling.cancel()
             # What went wrong was told with the results; of a batch that was given up early nobody has to hear.
-            await asyncio.gather(self._filling, return_exceptions=True)
+            (ended,) = await asyncio.gather(self._filling, return_exceptions=True)
+            self.kept = not isinstance(ended, EmptyBatch)
 
     async def _fill(self, lines: Iterator[bytes]) -> None:
         items = self._items(lines)

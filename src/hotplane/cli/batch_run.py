@@ -105,6 +105,7 @@ class _Run:
         self._failed: list[Mapping[str, Any]] = []
         self._executions = 0
         self._id: str | None = None
+        self._host: BatchHost | None = None
 
     def finish(self, place: AbstractAsyncContextManager[BatchHost]) -> dict[str, Any]:
         """Run the batch to its end and return the report."""
@@ -113,7 +114,7 @@ class _Run:
         try:
             return asyncio.run(self._all(place))
         except KeyboardInterrupt:
-            if self._id is not None:
+            if self._id is not None and self._host is not None and self._host.kept:
                 then = "goes on when a host starts on this store" if self._embedded else "goes on at the server"
                 how = " --embedded" if self._embedded else ""
                 say(f"the batch {self._id} {then}; `hotplane batch cancel {self._id}{how}` ends it")
@@ -123,6 +124,7 @@ class _Run:
         async with place as host:
             with BatchProgress(self._task) as progress:
                 lines = lines_of(self._source, self._shape, self._expectations)
+                self._host = host
                 self._id = await host.begin(self._task, self._options, lines)
                 await self._follow(host, progress)
             batch = await host.status()

@@ -207,9 +207,35 @@ def test_ctrl_c_ends_a_run_whose_stdin_stays_open(here: Path, fake: Any, place: 
         assert b"Fatal" not in process.stderr.read()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def test_ctrl_c_before_the_first_item_leaves_nothing_to_speak_of(here: Path) -> None:
+    """The batch is forgotten, so that nobody is told that it goes on."""
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, "batch", "run", "-", "-t", "double", "--embedded"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            wait_until(lambda: begun(here), seconds=40)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
+        assert b"goes on" not in process.stderr.read()
+    assert holder(here) == []
+
+
+def begun(here: Path) -> bool:
+    """Tell whether there is a batch."""
+    try:
+        return (here / "hotplane.db").exists() and bool(holder(here))
+    except sqlite3.OperationalError:  # the store is still being made
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Wait for something that another process does."""
-    ends_at = time.monotonic() + 20
+    ends_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends_at
         time.sleep(0.02)
