@@ -173,6 +173,7 @@ class Assembly:
             plan=self.tasks.plan,
             judging=Judging(self._registry, self._config.validation),
             settings=self._config.batches,
+            places=self._resources.places_for,
         )
         return pipeline, batches
 

@@ -5,6 +5,7 @@ Imports `builtin`, `config`, `network`, `plugins`, `programs` and what lies belo
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -15,6 +16,7 @@ from hotplane.builtin.runners.local import LocalRunner
 from hotplane.builtin.webhooks.admission import trespasses
 from hotplane.config import HotplaneConfig
 from hotplane.errors import Problem
+from hotplane.execution import Plan
 from hotplane.log import get_logger
 from hotplane.network import OutboundClient, Outbounds
 from hotplane.plugins import KeyValue, PluginContext
@@ -27,6 +29,7 @@ from hotplane.version import __version__
 __all__ = ["Resources", "SystemClock"]
 
 _PLUGIN_THREADS = 8
+_HERE = ("local",)
 
 
 class SystemClock:
@@ -63,6 +66,8 @@ class Resources:
         self.local.programs = self.programs
         self.outbounds = Outbounds(config.network)
         self._config = config
+        # Of the threads for programs items of batches leave one in eight: a single call finds one at once.
+        self._places = asyncio.Semaphore(max(1, limits.max_threads - max(1, limits.max_threads // 8)))
         # What operators wrote, in the file or in the program around this host, never what came by the API.
         self._written = written_configurations(config)
 
@@ -84,6 +89,16 @@ class Resources:
         if self.plugin_threads.stuck >= limit:
             reasons.append(f"{self.plugin_threads.stuck} threads hang in plugins that overran their limit")
         return tuple(reasons)
+
+    def places_for(self, plan: Plan) -> asyncio.Semaphore | None:
+        """Return where items of batches wait for a thread, so that their time begins when there is one.
+
+        None for a program that runs on the loop, or that somebody else than this host may run.
+        """
+        if plan.route != _HERE:
+            return None
+        program = self.programs.loaded.get(plan.task.program)
+        return None if program is not None and program.is_async else self._places
 
     def context(self, plugin_id: str, config: BaseModel, storage: KeyValue) -> PluginContext:
         """Return what a plugin is given when it starts."""

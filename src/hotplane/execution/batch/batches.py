@@ -58,6 +58,7 @@ class Batches:
         plan: Finds a task; raises UnknownTask or TaskNotRunnable.
         judging: Asks the validators.
         settings: Limits.
+        places: Returns where items of a task wait for a thread before their time begins; None where they need none.
     """
 
     def __init__(
@@ -68,12 +69,13 @@ class Batches:
         plan: Callable[[str], Plan],
         judging: Judging,
         settings: BatchSettings,
+        places: Callable[[Plan], asyncio.Semaphore | None],
     ) -> None:
         self.settings = settings
         self._plan = plan
         self._judging = judging
         self._ledger = store.ledger
-        self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings)
+        self._running = Running(store=store, pipeline=pipeline, plan=plan, settings=settings, places=places)
         self._elsewhere = Elsewhere(self._ledger)
         self._filling = Filling(self._running, settings.max_items)
 

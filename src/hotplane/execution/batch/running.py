@@ -60,6 +60,7 @@ class Running:
         pipeline: Runs their items.
         plan: Finds a task; raises UnknownTask or TaskNotRunnable.
         settings: Limits.
+        places: Returns where items of a task wait for a thread; None where they need none.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Running:
         pipeline: Pipeline,
         plan: Callable[[str], Plan],
         settings: BatchSettings,
+        places: Callable[[Plan], asyncio.Semaphore | None],
     ) -> None:
         self.holding = Holding()
         self.ledger = store.ledger.held_by(self.holding.holder, self.lose)
@@ -82,7 +84,14 @@ class Running:
         self._commits = store.commits
         # Single calls go before items: somebody waits for each of them.
         self._scheduler = Scheduler(settings.max_concurrency, urgent=lambda: pipeline.calls > 0)
-        self._work = Work(pipeline=pipeline, plan=plan, records=store, ledger=self.ledger, relieve=self.spool.relieve)
+        self._work = Work(
+            pipeline=pipeline,
+            plan=plan,
+            records=store,
+            ledger=self.ledger,
+            relieve=self.spool.relieve,
+            places=places,
+        )
         self._keeping = Keeping(self.ledger, settings.keep_days)
         self._recovery = Recovery(self.ledger, self.holding, self)
         self._leaving: set[asyncio.Task[None]] = set()

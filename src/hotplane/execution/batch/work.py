@@ -76,6 +76,7 @@ class Work:
         records: The store.
         ledger: Its ledger.
         relieve: Told the size of each item that has its result.
+        places: Returns where items of a task wait for a thread before their time begins; None where they need none.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Work:
         records: RecordStore,
         ledger: ResultStore,
         relieve: Callable[[LiveBatch, int], None],
+        places: Callable[[Plan], asyncio.Semaphore | None],
     ) -> None:
         self._pipeline = pipeline
         self._plan = plan
         self._records = records
         self._ledger = ledger
         self._relieve = relieve
+        self._places = places
 
     async def run(self, live: LiveBatch, item: Item) -> None:
         """Run an item; it ends with a result in the ledger, or goes back to its feed."""
@@ -110,6 +113,20 @@ class Work:
         except (UnknownTask, TaskNotRunnable) as error:
             await self._refuse(live, item, ExecutionStatus.ERROR, error)
             return
+        places = self._places(plan)
+        if places is None:
+            await self._attempt(plan, live, item)
+            return
+        await _wait_for_one(places, live, item)
+        try:
+            if live.lane.open:
+                await self._attempt(plan, live, item)
+            else:
+                live.feed.give_back(item)
+        finally:
+            places.release()
+
+    async def _attempt(self, plan: Plan, live: LiveBatch, item: Item) -> None:
         try:
             execution = await self._execute(plan, live, item)
         except NotStored as unstored:
@@ -214,6 +231,14 @@ class Work:
         live.feed.settle(item)
         if live.record.options.stop_on_first_error and status in _STRIKES:
             live.stop(BatchState.STOPPED)
+
+
+async def _wait_for_one(places: asyncio.Semaphore, live: LiveBatch, item: Item) -> None:
+    try:
+        await places.acquire()
+    except asyncio.CancelledError:
+        live.feed.give_back(item)  # it did not run: where it was noted as started, that is taken back
+        raise
 
 
 def _place(live: LiveBatch, item: Item) -> Place:

@@ -112,6 +112,7 @@ class Bench:
             records=self.store,
             ledger=self.store,
             relieve=self.relieve,
+            places=lambda _: None,
         )
         live.lane = self.scheduler.open(
             live.feed, partial(self.work.run, live), concurrency=record.options.max_concurrency, priority=0
