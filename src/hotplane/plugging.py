@@ -31,7 +31,7 @@ from hotplane.host.instances import Admit
 from hotplane.host.refresh import RefreshOutcome, refresh
 from hotplane.plugins import Clock, Logger, Plugin, PluginContext
 from hotplane.registry import Offload, Registry
-from hotplane.specs import TypeFinder, host_settings, local_spec, scan, specs_of
+from hotplane.specs import FOUND, TypeFinder, host_settings, local_spec, scan, specs_of
 from hotplane.values import Json
 from hotplane.version import __version__
 
@@ -175,8 +175,12 @@ class Plugging:
     async def _take_in(self, registered: Iterable[PluginSpec], overrides: Mapping[str, Mapping[str, Json]]) -> None:
         discovery = await self._directories.look()
         self._types.learn(discovery)
-        for spec in (*specs_of(self._config, discovery, self._file), *registered):
+        specs = list(specs_of(self._config, discovery, self._file))
+        for spec in (*(each for each in specs if each.source not in FOUND), *registered):
             self.manager.add(spec, overrides.get(spec.id))
+        for spec in specs:
+            if spec.source in FOUND:  # one bad file keeps nothing else from starting
+                self._directories.take(spec, overrides.get(spec.id))
 
     def _take_back(self, made: Iterable[PluginSpec], overrides: Mapping[str, Mapping[str, Json]]) -> None:
         for spec in made:

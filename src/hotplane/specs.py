@@ -22,6 +22,7 @@ from hotplane.plugins import Plugin
 from hotplane.routing import default_route
 
 __all__ = [
+    "FOUND",
     "TypeFinder",
     "host_settings",
     "local_spec",
@@ -31,6 +32,8 @@ __all__ = [
     "written_configurations",
 ]
 
+FOUND = frozenset({"directory", "distribution"})
+"""Sources of plugins that nobody named: they were found."""
 _RUNNER_TYPES = frozenset({"http", "local", "valkyrie"})
 
 

@@ -15,6 +15,7 @@ from hotplane.errors import HotplaneError
 from hotplane.host.discovery import Discovery, Found, Origin
 from hotplane.host.manager import Manager
 from hotplane.host.slot import PluginSpec
+from hotplane.host.status import PluginStatus
 from hotplane.host.watching import Watch
 from hotplane.plugins import Logger
 from hotplane.records import PluginState
@@ -166,6 +167,14 @@ class Directories:
             if found.source is Origin.DIRECTORY and path is not None and not self._manager.find_path(path):
                 self._place(found, path, overrides.get(found.name))
 
+    def take(self, spec: PluginSpec, overrides: Mapping[str, Json] | None = None) -> PluginStatus | None:
+        """Have the manager take in what nobody named; None, and a warning, where it cannot have its name."""
+        try:
+            return self._manager.add(spec, overrides)
+        except HotplaneError as error:
+            self._log.warning("plugins.directory", message=f"{spec.path or spec.type}: {error}")
+            return None
+
     def _place(self, found: Found, path: Path, overrides: Mapping[str, Json] | None) -> None:
         waiting = [status for status in self._manager.list() if self._waits_for(status.id, found.name)]
         for status in waiting:
@@ -173,12 +182,8 @@ class Directories:
             self._manager.reload_soon(status.id)
         if waiting:
             return
-        try:
-            status = self._manager.add(directory_spec(found), overrides)
-        except HotplaneError as error:
-            self._log.warning("plugins.directory", message=f"{path}: {error}")
-            return
-        if status.enabled:
+        status = self.take(directory_spec(found), overrides)
+        if status is not None and status.enabled:
             self._manager.start_soon(status.id)
 
     def _waits_for(self, plugin_id: str, type: str) -> bool:

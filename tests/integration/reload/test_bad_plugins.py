@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hotplane import Hotplane
 from hotplane.host.discovery import discover
 from hotplane.host.distributions import inventory
 from hotplane.plugins import Validator
 from hotplane.records import PluginMetadata, ValidationResult
-from tests.integration.reload.conftest import OpenYard, Yard, source
+from tests.integration.reload.conftest import OpenYard, Yard, configuration_of, source
 
 BAD = {
     "not_python": ("this is not a language", "it is not valid Python"),
@@ -88,6 +89,39 @@ async def test_conflicts_are_reported_with_their_winner(open_yard: OpenYard, dir
         assert "marking.py) is used" in conflicts[0]
         assert "zz_again.py) is not" in conflicts[0]
         assert yard.status().origin.path == str(yard.path())
+
+
+NAMELESS = {
+    "reserved": (source(name="health"), "The id 'health' is reserved"),
+    "two words": ("this is not a language", "'two words' cannot be a plugin's id"),
+    "spaced": (source(name="two more"), "'two more' cannot be a plugin's id"),
+    "own": (source(name="local"), "A runner with the id 'local' is already registered"),
+}
+
+
+async def test_what_cannot_have_its_name_is_left_out(
+    open_yard: OpenYard, directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file whose name is reserved, no id, or taken keeps the host from nothing, and says why it is not there."""
+    (directory / "marking.py").write_text(source("good"))
+    for name, (text, _) in NAMELESS.items():
+        (directory / f"{name}.py").write_text(text)
+    async with open_yard() as yard:
+        assert yard.status().state == "active"
+        for _, words in NAMELESS.values():
+            assert words in caplog.text
+        yard.write(source(name="mended"), "reserved")
+        await yard.until(lambda: any(status.id == "mended" for status in yard.host.plugins.list()))
+
+
+async def test_a_file_does_not_take_the_programs_name(tmp_path: Path, directory: Path) -> None:
+    """What the program registers is there, although a file of the directory has the same name."""
+    (directory / "plain.py").write_text(source(name="plain"))
+    host = Hotplane.from_config(configuration_of(tmp_path, directory, "nothing", (), {}) | {"tasks": []})
+    host.register(Plain)
+    async with host:
+        assert host.plugins.get("plain").origin.path is None
+        assert host.plugins.get("plain").state == "active"
 
 
 @contextmanager
