@@ -53,6 +53,9 @@ BAD = {
     "bare": (plugin("bare").replace("    metadata =", "    facts ="), "it has no `metadata"),
     "version": (plugin("version", version="latest"), "version 'latest' is not a PEP 440 version"),
     "gone": (None, "it cannot be read"),
+    "reserved": (plugin("health"), "The id 'health' is reserved"),
+    "two words": ("def (", "'two words' cannot be a plugin's id"),
+    "own": (plugin("local"), "A runner with the id 'local' is already registered"),
 }
 ODD = {
     "prints": (plugin("prints", top="print('hello')"), "It printed 'hello'"),
@@ -107,7 +110,7 @@ def test_the_doctor_names_conflicts_and_ends_with_1(examined: Any) -> None:
     lines = examined.stdout.splitlines()
     assert any(line.startswith("ok       good 1.0 validator") for line in lines)
     assert any(line.startswith("conflict ") and "good.py) is used" in line for line in lines)
-    assert lines[-1] == "17 plugins: 4 can serve (3 with warnings), 13 cannot, 1 conflict"
+    assert lines[-1] == "20 plugins: 4 can serve (3 with warnings), 16 cannot, 2 conflicts"
     assert (examined.returncode, examined.stderr) == (1, "")
 
 

@@ -1,6 +1,6 @@
 """What is wrong with the plugins of a configuration or a directory, found without a server.
 
-Imports `config`, `specs`, `host` and `errors`; `doctor` imports it when it runs.
+Imports `config`, `specs`, `host`, `registry` and `errors`; `doctor` imports it when it runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hotplane.builtin import BUILTIN_TYPES, load_builtin
 from hotplane.config import LoadedConfig
-from hotplane.errors import HotplaneError
+from hotplane.errors import DuplicatePlugin, HotplaneError
 from hotplane.host import Found, PluginSpec
 from hotplane.host.compatibility import Candidate, start_order
 from hotplane.host.instances import read_configuration, reason_of
@@ -23,6 +23,7 @@ from hotplane.host.trial import Trial, try_plugin
 from hotplane.plugins import kind_name, kind_of
 from hotplane.programs import add_paths
 from hotplane.records import PluginMetadata
+from hotplane.registry import Registry
 from hotplane.specs import scan, specs_of
 from hotplane.version import __version__
 
@@ -75,7 +76,12 @@ def diagnose(loaded: LoadedConfig, *, limit: float | None = None) -> Diagnosis:
     seconds = config.plugins.import_timeout_seconds + 5 if limit is None else limit
     folders = tuple(str(path) for path in config.programs.paths)
 
+    nameless = _nameless(specs)
+
     def look(spec: PluginSpec) -> tuple[Finding, PluginMetadata | None]:
+        if id(spec) in nameless:
+            found = spec.found.problems if spec.found is not None else ()
+            return _finding(spec, spec.found, (nameless[id(spec)], *found)), None
         return _examined(spec, config.plugins.paths, limit=seconds, folders=folders)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -86,6 +92,21 @@ def diagnose(loaded: LoadedConfig, *, limit: float | None = None) -> Diagnosis:
         conflicts=tuple(map(str, discovery.conflicts)),
         problems=tuple(map(str, discovery.problems)),
     )
+
+
+def _nameless(specs: Sequence[PluginSpec]) -> Mapping[int, str]:
+    """Return which plugins cannot have the id that they would get, and why; ids may come twice, so by identity."""
+    taken = {"local": "runner"}  # the host's own, which is there whatever the configuration says
+    reasons: dict[int, str] = {}
+    for spec in specs:
+        try:
+            Registry.check_usable(spec.id)
+            if spec.id in taken:
+                raise DuplicatePlugin(spec.id, taken[spec.id])
+        except HotplaneError as error:
+            reasons[id(spec)] = str(error).rstrip(".")
+        taken.setdefault(spec.id, spec.kind or "plugin")
+    return reasons
 
 
 def _examined(

@@ -42,6 +42,10 @@ class TooNew(Sound):
     metadata = PluginMetadata(name="broken", version="1.0", requires_host=">=99")
 
 
+class Reserved(Sound):
+    metadata = PluginMetadata(name="health", version="1.0")
+
+
 class Lenient(Sound):
     class Config(BaseModel):
         """Derives from the wrong base."""

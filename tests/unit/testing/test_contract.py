@@ -35,6 +35,7 @@ def test_every_check_has_its_broken_plugin():
 @pytest.mark.parametrize(
     ("cls", "words"),
     [
+        (broken.Reserved, "its name 'health' is reserved"),
         (broken.HalfState, "has one of"),
         (broken.Gullible, "after state that it cannot read"),
         (broken.AlwaysRaises, "raises on every execution"),

@@ -1,6 +1,6 @@
 """What a plugin declares: its metadata and its configuration model. Nothing is started.
 
-Imports `plugins`, `host`'s rules of compatibility, and this room.
+Imports `plugins`, `registry`'s and `host`'s rules of names and compatibility, and this room.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from hotplane.host.compatibility import host_problem, requirement_problem
 from hotplane.plugins.base import kind_of
 from hotplane.plugins.checking import check_plugin_class
+from hotplane.registry.registry import RESERVED_IDS
 from hotplane.testing.broken import ContractBroken, require
 from hotplane.testing.contract.subject import Subject
 from hotplane.version import __version__
@@ -27,6 +28,10 @@ _UNKNOWN = "no_such_setting_as_this"
 async def _metadata(subject: Subject) -> None:
     """Name, version and needs can be read, and this host meets them."""
     metadata = check_plugin_class(subject.cls).metadata
+    require(
+        metadata.name not in RESERVED_IDS,
+        f"its name {metadata.name!r} is reserved, because the API uses it as a path; choose another",
+    )
     misfit = host_problem(metadata.requires_host, __version__)
     require(misfit is None, str(misfit))
     for requirement in metadata.requires:
