@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Mapping
 from inspect import isclass, isfunction
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from typing_extensions import TypeVar
@@ -85,8 +85,9 @@ class Plugin(Generic[ConfigT]):
         if "Config" not in cls.__dict__:
             for base in cast("tuple[object, ...]", getattr(cls, "__orig_bases__", ())):
                 for argument in get_args(base):
-                    if isclass(argument) and issubclass(argument, BaseModel):
-                        cls.Config = argument
+                    # In the place of a model, what is none is taken, too: `check_plugin_class` refuses it by name.
+                    if isclass(argument) and (issubclass(argument, BaseModel) or _takes_a_model(base)):
+                        cls.Config = cast("type[BaseModel]", argument)
         if Plugin in cls.__bases__ and not cls.method:
             own = [name for name, value in cls.__dict__.items() if isfunction(value) and not name.startswith("_")]
             candidates = [name for name in own if name not in HOOKS]
@@ -122,6 +123,12 @@ class Plugin(Generic[ConfigT]):
         def stats(self) -> Awaitable[Mapping[str, Json]] | Mapping[str, Json]: ...
         def export_state(self) -> Awaitable[bytes | None] | bytes | None: ...
         def import_state(self, state: bytes) -> Awaitable[None] | None: ...
+
+
+def _takes_a_model(base: object) -> bool:
+    """Tell whether a generic base has the configuration as its only parameter."""
+    parameters: tuple[object, ...] = getattr(get_origin(base), "__parameters__", ())
+    return [getattr(each, "__bound__", None) for each in parameters] == [BaseModel]
 
 
 HOOKS = frozenset({"start", "stop", "check_health", "reconfigure", "stats", "export_state", "import_state"})

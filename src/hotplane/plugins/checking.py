@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel
 
 from hotplane.errors import InvalidMetadata
 from hotplane.plugins.base import Plugin, kind_name, kind_of
@@ -22,7 +23,8 @@ def check_plugin_class(plugin: object) -> type[Plugin[Any]]:
     """Return `plugin` when it is a class that a host can use.
 
     Raises:
-        InvalidMetadata: It is not a plugin class, has no metadata, or its name, version or a specifier is wrong.
+        InvalidMetadata: It is not a plugin class, or has no metadata; its configuration is no model; or its name,
+            version or a specifier is wrong.
     """
     name = getattr(plugin, "__qualname__", repr(plugin))
     if not isclass(plugin) or not issubclass(plugin, Plugin):
@@ -36,6 +38,12 @@ def check_plugin_class(plugin: object) -> type[Plugin[Any]]:
         raise InvalidMetadata(name, f"it has no method `{kind.method}`, which a {kind_name(kind)} needs")
     if checked is not kind and kind.method and getattr(checked, kind.method) is getattr(kind, kind.method):
         raise InvalidMetadata(name, f"it does not define `{kind.method}`, which a {kind_name(kind)} needs")
+    model: object = getattr(checked, "Config", None)
+    if not isclass(model) or not issubclass(model, BaseModel):
+        named = getattr(model, "__qualname__", repr(model))
+        raise InvalidMetadata(
+            name, f"its configuration `{named}` is no pydantic model; derive it from `hotplane.Config`"
+        )
     check_metadata(metadata, name)
     return checked
 

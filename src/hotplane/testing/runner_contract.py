@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from hotplane.plugins import ProgramFailed, Runner
 from hotplane.records import Task
@@ -50,12 +50,18 @@ async def assert_runner_contract(runner: Runner[Any]) -> None:
 
 
 async def _run(runner: Runner[Any], function: str, input: Json, deadline: float = _BOUND) -> Json:
-    return await runner.run(contract_task(function), input, deadline)
+    answer = cast("Awaitable[Json] | Json", runner.run(contract_task(function), input, deadline))
+    if not isinstance(answer, Awaitable):
+        found = type(answer).__name__
+        raise ContractBroken(f"`run` returns {found}, which cannot be awaited; write `async def run`")
+    return await answer
 
 
 async def _verdict(runner: Runner[Any], function: str, input: Json, deadline: float = _BOUND) -> Verdict:
     try:
         output = await _run(runner, function, input, deadline)
+    except ContractBroken:
+        raise
     except Exception as error:
         return judge(error)
     raise ContractBroken(f"the program `{function}` must not succeed, and it returned {output!r:.100}")
@@ -78,6 +84,8 @@ async def _an_error_is_the_programs(runner: Runner[Any]) -> None:
             found = error.failure.type, error.failure.message
             require(found == ("LookupError", "no such thing: x ✗"), f"the program's LookupError came as {found}")
             require(judge(error).blame is Blame.SUCCESS, "a program's own error speaks against the runner")
+        except ContractBroken:
+            raise
         except Exception as error:
             raise ContractBroken(f"a program's error came as {type(error).__name__}, not as ProgramFailed") from error
         else:

@@ -242,6 +242,14 @@ class TestClasses:
                 "it has no `metadata = PluginMetadata(name=…, version=…)`",
             ),
             (VALIDATOR.replace('"1.0"', '"new"'), "its version 'new' is not a PEP 440 version"),
+            (
+                VALIDATOR.replace("(Validator)", "(Validator[dict])"),
+                "its configuration `dict` is no pydantic model; derive it from `hotplane.Config`",
+            ),
+            (
+                VALIDATOR.replace("    metadata", "    class Config:\n        limit = 1\n    metadata"),
+                "its configuration `Mine.Config` is no pydantic model; derive it from `hotplane.Config`",
+            ),
             (VALIDATOR.replace("def validate", "def judge"), "it does not define `validate`, which a validator needs"),
         ],
     )

@@ -303,6 +303,20 @@ class BadShape(Shape):
         raise ZeroDivisionError
 
 
+class SyncRunner(Runner):
+    metadata = META
+
+    def run(self, task: Any, input: Any, deadline: float) -> Any:
+        """Return at once what should have been awaited."""
+        return input
+
+
+class SlowConstructor(Sound):
+    def __init__(self) -> None:
+        super().__init__()
+        time.sleep(0.2)
+
+
 BROKEN: dict[str, type[Plugin[Any]]] = {
     "metadata can be used": TooNew,
     "configuration has a schema": NoSchema,

@@ -9,7 +9,7 @@ import pytest
 from hotplane.plugins import Config, Validator
 from hotplane.records import PluginMetadata, ValidationResult
 from hotplane.testing import ContractBroken, Outcome, assert_plugin_contract, check_plugin_contract, contract
-from hotplane.testing.contract import DECLARED, HANDLER, LIFE, RUNNER, SAMPLER, VALIDATOR, life
+from hotplane.testing.contract import DECLARED, HANDLER, LIFE, RUNNER, SAMPLER, VALIDATOR, life, subject
 from tests.unit.testing import broken_plugins as broken
 
 
@@ -48,6 +48,21 @@ def test_every_check_has_its_broken_plugin():
 def test_it_says_what_to_mend(cls: Any, words: str):
     """The report is a sentence about the plugin."""
     assert any(words in detail for detail in problems(cls).values())
+
+
+def test_a_runner_that_is_not_async_is_told_so():
+    """One sentence says what to write, instead of a TypeError about awaiting a result."""
+    found = problems(broken.SyncRunner)
+    assert "write `async def run`" in found["values go there and back"]
+    assert "TypeError" not in str(found)
+
+
+def test_a_constructor_may_take_its_time(monkeypatch: pytest.MonkeyPatch):
+    """A host runs it beside the event loop, and so does the contract: it blocks nothing, up to its own limit."""
+    monkeypatch.setattr(life, "BLOCKED_SECONDS", 0.05)
+    assert problems(broken.SlowConstructor) == {}
+    monkeypatch.setattr(subject, "LIMIT_SECONDS", 0.05)
+    assert "took longer than 0.05 s in __init__" in problems(broken.SlowConstructor)["starts and stops"]
 
 
 def test_blocking_is_measured(monkeypatch: pytest.MonkeyPatch):

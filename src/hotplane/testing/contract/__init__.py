@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from threading import Thread
 from typing import Any, TypeAlias
 
-from hotplane.errors import PluginMisconfigured, RetryLater
-from hotplane.host.instances import reason_of
+from hotplane.errors import HotplaneError, PluginMisconfigured, RetryLater
+from hotplane.host.instances import read_configuration, reason_of
 from hotplane.plugins import Plugin, Runner, Sampler, Validator, WebhookHandler
 from hotplane.records import Execution
 from hotplane.testing.broken import ContractBroken
@@ -154,8 +154,8 @@ async def _began(subject: Subject, suffix: str, take: Tell) -> bool:
 
 async def _starting(subject: Subject) -> None:
     try:
-        subject.config()
-    except ValueError as error:
+        read_configuration(subject.cls.metadata.name, subject.cls, subject.configuration)
+    except PluginMisconfigured as error:
         if subject.given:
             raise
         raise NotChecked(f"it has settings without a default, so give it a configuration: {error}") from error
@@ -184,6 +184,8 @@ async def _checked(name: str, promise: Promise, subject: Subject) -> Check:
     except NotChecked as error:
         return Check(name=name, outcome=Outcome.SKIPPED, detail=str(error))
     except ContractBroken as error:
+        return Check(name=name, outcome=Outcome.PROBLEM, detail=str(error))
+    except HotplaneError as error:
         return Check(name=name, outcome=Outcome.PROBLEM, detail=str(error))
     except BaseException as error:
         # Whatever a plugin raises, an exit of the process included, is something that it must not do here.

@@ -38,7 +38,7 @@ async def starts(subject: Subject) -> None:
 
 async def _twice(subject: Subject) -> None:
     """One instance may be started and stopped again, and stopping it once more does nothing."""
-    plugin = subject.instance()
+    plugin = await subject.instance()
     for _ in range(2):
         await subject.start(plugin)
         await subject.hook(plugin, "stop")
@@ -47,14 +47,14 @@ async def _twice(subject: Subject) -> None:
 
 async def _stop_alone(subject: Subject) -> None:
     """An instance that never started, or whose start failed, can be stopped."""
-    await _stopped(subject, subject.instance(), "a stop without a start")
+    await _stopped(subject, await subject.instance(), "a stop without a start")
 
 
 async def _cancelled_start(subject: Subject) -> None:
     """A start that is cancelled half-way ends, and the instance can be stopped."""
     if not iscoroutinefunction(getattr(subject.cls, "start", None)):
         return
-    plugin = subject.instance()
+    plugin = await subject.instance()
     starting = asyncio.ensure_future(subject.start(plugin))
     await asyncio.sleep(0)
     starting.cancel()

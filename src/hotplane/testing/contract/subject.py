@@ -1,17 +1,19 @@
 """The plugin under the contract: made, started and called as a host does it.
 
-Imports `host`'s way of calling hooks, `programs`' threads, and this room.
+Imports `errors`, `host`'s way of calling hooks, `programs`' threads, and this room.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from hotplane.errors import PluginTimeout
 from hotplane.host.hooks import call_hook
 from hotplane.plugins import Plugin, kind_of
 from hotplane.programs import DaemonThreads
@@ -70,15 +72,23 @@ class Subject:
         """Return the configuration, read by the plugin's model."""
         return self.cls.Config.model_validate(dict(self.configuration))
 
-    def instance(self) -> Plugin[Any]:
-        """Return a new instance that is not started."""
+    async def instance(self) -> Plugin[Any]:
+        """Return a new instance that is not started; its constructor runs beside the event loop, as in a host.
+
+        Raises:
+            PluginTimeout: The limit passed.
+            BaseException: Whatever the constructor raised.
+        """
         config = self.config()
         if self._make is not None:
             plugin = self._make(config)
         else:
             plugin = self.cls.__new__(self.cls)
             plugin.id, plugin.config = self.cls.metadata.name, config
-            type(plugin).__init__(plugin)
+            try:
+                await self._threads.call(partial(type(plugin).__init__, plugin), timeout=LIMIT_SECONDS)
+            except TimeoutError:
+                raise PluginTimeout(plugin.id, "__init__", LIMIT_SECONDS) from None
         plugin.id = plugin.id or self.cls.metadata.name
         return plugin
 
@@ -117,7 +127,7 @@ class Subject:
     @asynccontextmanager
     async def started(self) -> AsyncGenerator[Plugin[Any]]:
         """Give an instance that is started, and stop it afterwards."""
-        plugin = self.instance()
+        plugin = await self.instance()
         await self.start(plugin)
         try:
             yield plugin
