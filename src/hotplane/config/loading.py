@@ -171,4 +171,7 @@ def _placed(problem: Problem, document: Document, origins: Origins) -> Problem:
     if source is not None:
         return Problem(problem.message, problem.pointer, source)
     place = problem.pointer if problem.pointer in document.lines else origins.of(problem.pointer)
+    made = origins.source_below(problem.pointer) if place not in document.lines else None
+    if made is not None:  # a section that the file does not have
+        return Problem(problem.message, problem.pointer, made)
     return Problem(problem.message, place, document.file, document.line_of(place))

@@ -49,6 +49,10 @@ class Origins:
         place = nearest(pointer, self._sources)
         return None if place is None else self._sources[place]
 
+    def source_below(self, pointer: str) -> str | None:
+        """Return the name of a source that gave something below `pointer`, null where only the file did."""
+        return next((source for place, source in self._sources.items() if place.startswith(f"{pointer}/")), None)
+
 
 def snake_case(key: str) -> str:
     """Return ``webhook_handlers`` for ``WebhookHandlers`` and ``webhookHandlers``."""

@@ -242,6 +242,13 @@ def test_problems_name_the_layer_that_caused_them(write: Write):
     }
 
 
+@pytest.mark.parametrize("variable", ["HOTPLANE_SERVR__PORT", "HOTPLANE_SERVER__HTTP__PORT"])
+def test_a_misspelt_section_of_the_environment_is_not_the_files(write: Write, variable: str):
+    """What no line of the file says is not said to stand in its first one."""
+    (problem,) = problems_of(write("server: {port: 1}"), environ={variable: "4000"})
+    assert (problem.file, problem.line) == ("environment", None)
+
+
 def test_a_key_without_a_value_counts_as_absent(write: Write):
     """A section whose lines are all commented out is no mistake."""
     config = load_config(write("tasks:\nserver:\n  # port: 1\nplugins:\n  valkyrie:\n  samplers:\n")).config
