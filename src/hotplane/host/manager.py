@@ -114,7 +114,8 @@ class Manager(Switchboard):
             except HotplaneError as error:
                 if slot.spec.required:
                     await self.stop_all()
-                    raise PluginStartFailed(slot.spec.id, f"{reason_of(error)} It is marked `required`") from error
+                    why = error.reason if isinstance(error, PluginStartFailed) else reason_of(error)
+                    raise PluginStartFailed(slot.spec.id, f"{why.rstrip('.')}; it is marked `required`") from error
 
     async def stop_all(self) -> None:
         """Unload every plugin, the last started first, and restart nothing; a failure does not keep the others."""
