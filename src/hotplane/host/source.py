@@ -101,8 +101,14 @@ def _read(path: Path) -> Source:
 
 def _read_package(path: Path) -> Source:
     if not (path / "__init__.py").is_file():
-        raise PluginImportFailed(str(path), "it is a directory without `__init__.py`", changed=True)
+        raise PluginImportFailed(str(path), f"it is a directory without `__init__.py`{_hint(path)}", changed=True)
     return _snapshot(path, path.name, path, sorted(_walk(path)))
+
+
+def _hint(project: Path) -> str:
+    """Say where the package is, where the folder is that of a whole project."""
+    packages = [found.parent.relative_to(project) for found in project.glob("src/*/__init__.py")]
+    return f"; the package is in it, at `{packages[0]}`" if len(packages) == 1 else ""
 
 
 def _walk(directory: Path) -> Iterator[Path]:

@@ -71,6 +71,13 @@ def test_too_much_source_in_all(write: Write, monkeypatch: pytest.MonkeyPatch) -
         read_source(write("pack/__init__.py", "#" * 60).parent)
 
 
+def test_a_projects_folder_is_told_where_its_package_is(write: Write, tmp_path: Path) -> None:
+    """Who begins a package and checks its folder is shown the way."""
+    write("project/src/mine/__init__.py", "")
+    with pytest.raises(PluginImportFailed, match="without `__init__.py`; the package is in it, at `src/mine`"):
+        read_source(tmp_path / "project")
+
+
 def test_a_large_data_file_counts_by_size_and_time(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read, and a newer one is another version."""
     monkeypatch.setattr(source, "_HASHED_WHOLE", 10)
