@@ -86,7 +86,9 @@ class Plugin(Generic[ConfigT]):
             for base in cast("tuple[object, ...]", getattr(cls, "__orig_bases__", ())):
                 for argument in get_args(base):
                     # In the place of a model, what is none is taken, too: `check_plugin_class` refuses it by name.
-                    if isclass(argument) and (issubclass(argument, BaseModel) or _takes_a_model(base)):
+                    if argument is Any or not isclass(argument):
+                        continue
+                    if issubclass(argument, BaseModel) or _takes_a_model(base):
                         cls.Config = cast("type[BaseModel]", argument)
         if Plugin in cls.__bases__ and not cls.method:
             own = [name for name, value in cls.__dict__.items() if isfunction(value) and not name.startswith("_")]

@@ -74,7 +74,7 @@ def test_too_much_source_in_all(write: Write, monkeypatch: pytest.MonkeyPatch) -
 def test_a_projects_folder_is_told_where_its_package_is(write: Write, tmp_path: Path) -> None:
     """Who begins a package and checks its folder is shown the way."""
     write("project/src/mine/__init__.py", "")
-    with pytest.raises(PluginImportFailed, match="without `__init__.py`; the package is in it, at `src/mine`"):
+    with pytest.raises(PluginImportFailed, match=r"without `__init__\.py`; the package is in it, at `src/mine`"):
         read_source(tmp_path / "project")
 
 
