@@ -19,7 +19,7 @@ from hotplane.app.assembly import Assembly
 from hotplane.app.registering import Registering
 from hotplane.app.resources import Resources
 from hotplane.config import HotplaneConfig, LoadedConfig, config_from_mapping, load_config
-from hotplane.errors import ShuttingDown
+from hotplane.errors import HostNotStarted, HostStarted, ShuttingDown, Unavailable
 from hotplane.execution.quality import QualityReport, report_quality
 from hotplane.host import Manager, Oversight, PluginStatus, Refreshed, SystemStatus
 from hotplane.host.health_report import summarize
@@ -56,7 +56,7 @@ class Hotplane(Registering):
         self._primary = route_of(self.config)[0]
         self._store: Store | None = None
         self._started_at = time.monotonic()
-        self._running = False
+        self._begun = self._running = False
         self.registry = Registry(offload=self._resources.plugin_threads.call, turns=self._resources.turns)
 
     @classmethod
@@ -98,7 +98,21 @@ class Hotplane(Registering):
             ConfigurationError: A task or a plugin of the file cannot be used; every problem is named.
             StorageUnavailable, StorageCorrupt, StorageTooNew, MissingExtra: The store cannot be opened.
             PluginStartFailed: A plugin marked `required` did not start.
+            HostStarted: It was started before, whether it still runs or not; a start that failed does not count.
         """
+        if self._begun:
+            raise HostStarted
+        self._begun = True
+        try:
+            await self._open()
+        except BaseException:
+            self._begun = False
+            raise
+        self._running = True
+        self._started_at = time.monotonic()
+        self._log.info("host.started", version=__version__, store=self.store.url, tasks=len(self.tasks.list()))
+
+    async def _open(self) -> None:
         add_paths(self.config.programs.paths)
         self._store = await Store.open(self.config.storage)
         try:
@@ -108,9 +122,6 @@ class Hotplane(Registering):
             await self._store.close()
             self._store = None
             raise
-        self._running = True
-        self._started_at = time.monotonic()
-        self._log.info("host.started", version=__version__, store=self.store.url, tasks=len(self.tasks.list()))
 
     def _assemble(self, store: Store) -> Assembly:
         parts = self._parts = Assembly(
@@ -186,7 +197,7 @@ class Hotplane(Registering):
             StorageError: The store failed, for example because the disk is full.
         """
         if not self._running:
-            raise ShuttingDown
+            raise self._refusal()
         plan = self.tasks.plan(task_id)
         return await self._pipeline.execute(plan, input, expected=expected, id=id, sample=sample, minted=minted)
 
@@ -231,11 +242,14 @@ class Hotplane(Registering):
         """The open store.
 
         Raises:
-            ShuttingDown: The host is not running.
+            HostNotStarted, ShuttingDown: The host is not running.
         """
         if self._store is None:
-            raise ShuttingDown
+            raise self._refusal()
         return self._store
+
+    def _refusal(self) -> Unavailable:
+        return ShuttingDown() if self._begun else HostNotStarted()
 
     def readiness(self) -> tuple[str, ...]:
         """Return why the host is not ready for work; empty when it is."""

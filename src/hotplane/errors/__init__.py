@@ -8,13 +8,13 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── UnknownTask, UnknownPlugin, UnknownWebhook, UnknownExecution, UnknownDelivery, UnknownBatch
     ├── Conflict
     │   ├── DuplicatePlugin, DuplicateTask, DeclaredInFile, IllegalTransition, PluginNeeded, NotReloadable
-    │   ├── NoFallback, RunnerNotServing, DeliveryUnderWay, BatchElsewhere, BatchEnded, BatchNotEnded
+    │   ├── HostStarted, NoFallback, RunnerNotServing, DeliveryUnderWay, BatchElsewhere, BatchEnded, BatchNotEnded
     ├── Invalid
     │   ├── ConfigurationError, ReservedId, InvalidId, InvalidMetadata, InvalidSchema, InvalidCursor
     │   ├── UnknownType, ReferenceNotAllowed, PathNotAllowed, ProgramNotAllowed, ProgramNotImportable, NotJson
     │   ├── InputRejected, OutputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
     ├── Unavailable
-    │   ├── TooManyStuckThreads, HandlerNotServing, Overloaded, ShuttingDown, TaskNotRunnable,
+    │   ├── TooManyStuckThreads, HandlerNotServing, HostNotStarted, Overloaded, ShuttingDown, TaskNotRunnable,
     │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
@@ -41,6 +41,7 @@ from hotplane.errors.conflicts import (
     DeliveryUnderWay,
     DuplicatePlugin,
     DuplicateTask,
+    HostStarted,
     IllegalTransition,
     NoFallback,
     NotReloadable,
@@ -99,6 +100,7 @@ from hotplane.errors.unavailable import (
     BreakerOpen,
     CannotListen,
     HandlerNotServing,
+    HostNotStarted,
     NoRunnerAvailable,
     Overloaded,
     PortInUse,
@@ -126,6 +128,8 @@ __all__ = [
     "DuplicateTask",
     "EmptyBatch",
     "HandlerNotServing",
+    "HostNotStarted",
+    "HostStarted",
     "HotplaneError",
     "IllegalTransition",
     "InputRejected",

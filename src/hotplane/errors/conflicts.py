@@ -13,6 +13,7 @@ __all__ = [
     "DeliveryUnderWay",
     "DuplicatePlugin",
     "DuplicateTask",
+    "HostStarted",
     "IllegalTransition",
     "NoFallback",
     "NotReloadable",
@@ -36,6 +37,12 @@ class DuplicatePlugin(Conflict):
         self.plugin_id = plugin_id
         self.kind = kind
         super().__init__()
+
+
+class HostStarted(Conflict):
+    """The host was started before, and one object starts once. Build another one with `Hotplane.from_config`."""
+
+    code = "host-started"
 
 
 class DuplicateTask(Conflict):

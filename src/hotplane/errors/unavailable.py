@@ -8,6 +8,7 @@ __all__ = [
     "BreakerOpen",
     "CannotListen",
     "HandlerNotServing",
+    "HostNotStarted",
     "NoRunnerAvailable",
     "Overloaded",
     "PortInUse",
@@ -29,7 +30,7 @@ class Unavailable(HotplaneError):
 
 
 class HandlerNotServing(Unavailable):
-    """The webhook handler {handler!r} cannot be called: {reason}. `hotplane plugins show {handler}` tells its state."""
+    """The webhook handler {handler!r} cannot be called: {reason}. `hotplane plugins info {handler}` tells its state."""
 
     code = "handler-not-serving"
 
@@ -61,6 +62,12 @@ class Overloaded(Unavailable):
         self.limit = limit
         self.setting = setting
         super().__init__()
+
+
+class HostNotStarted(Unavailable):
+    """The host has not been started. Enter `async with host:`, or await `host.start()`, before it is used."""
+
+    code = "host-not-started"
 
 
 class ShuttingDown(Unavailable):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,17 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from hotplane import Hotplane
-from hotplane.errors import InputRejected, InvalidId, NotJson, ShuttingDown, TooManyStuckThreads, UnknownTask
+from hotplane.errors import (
+    HostNotStarted,
+    HostStarted,
+    InputRejected,
+    InvalidId,
+    NotJson,
+    ShuttingDown,
+    StorageUnavailable,
+    TooManyStuckThreads,
+    UnknownTask,
+)
 from hotplane.plugins import Sample, Sampler, Validator, WebhookHandler
 from hotplane.records import EventType, Execution, PluginMetadata, Task, ValidationResult
 from hotplane.storage import ExecutionFilter
@@ -253,6 +265,36 @@ async def test_a_cancelled_caller_leaves_a_record(build: Build) -> None:
     async with build() as host:
         page = await host.store.list_executions(ExecutionFilter(task_id="wait_for_ever"))
         assert [execution.status for execution in page.items] == ["cancelled"]
+
+
+async def test_a_host_starts_once(build: Build) -> None:
+    """A second start is refused, and harms neither the host that runs nor what is to be stored."""
+    host = build()
+    async with host:
+        with pytest.raises(HostStarted):
+            await host.start()
+        assert (await host.execute("upper", {"text": "x"})).status == "success"
+    with pytest.raises(HostStarted):
+        await host.start()
+
+
+async def test_a_host_that_was_not_started_says_so(build: Build) -> None:
+    """Who forgot the start is not told of an end."""
+    host = build()
+    with pytest.raises(HostNotStarted):
+        await host.execute("upper", {"text": "x"})
+    with pytest.raises(HostNotStarted):
+        _ = host.store
+
+
+async def test_a_start_that_failed_may_be_tried_again(build: Build, tmp_path: Path) -> None:
+    """A store that was not there may be there by now."""
+    host = build(storage={"url": str(tmp_path / "later" / "host.db")})
+    with pytest.raises(StorageUnavailable):
+        await host.start()
+    os.mkdir(tmp_path / "later")  # noqa: PTH102 - pathlib's is refused in async functions
+    async with host:
+        assert (await host.execute("upper", {"text": "x"})).status == "success"
 
 
 async def test_stopping_finishes_what_it_can_and_records_the_rest(build: Build) -> None:
