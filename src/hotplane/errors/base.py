@@ -50,7 +50,8 @@ class HotplaneError(Exception):
 
     def _default_message(self) -> str:
         words = " ".join(inspect.cleandoc(type(self).__doc__ or "").split())
-        return words.format(**vars(self))
+        text = words.format(**vars(self))
+        return text[:-1] if text.endswith("..") else text  # a reason may be a whole sentence
 
 
 class MissingExtra(HotplaneError):

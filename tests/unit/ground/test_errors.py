@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from hotplane import errors
 from hotplane.errors import HotplaneError, Problem, UnknownTask
 
@@ -46,3 +48,10 @@ def test_a_problem_reads_as_one_line() -> None:
 def test_an_error_is_shown_by_the_place_to_import_it_from() -> None:
     """The file in which a class stands is nobody's business."""
     assert {getattr(errors, name).__module__ for name in errors.__all__} == {"hotplane.errors"}
+
+
+@pytest.mark.parametrize("reason", ["it has no class", "The file is gone.", "wait …", "wait..."])
+def test_a_reason_that_is_a_sentence_brings_its_own_full_stop(reason: str) -> None:
+    """A message about a message does not end in two."""
+    message = str(errors.PluginStartFailed("mine", reason))
+    assert message == f"The plugin 'mine' did not start: {reason.removesuffix('.')}."
