@@ -2,21 +2,23 @@
 
 Templates arrive through the API, so that one must not read the host's objects, call anything, or eat its time and
 memory: no calls, no assignments, no macros, no imports, no arithmetic that multiplies, no attributes of anything but
-JSON objects, few filters, and a limit on repetitions and on what comes out.
+JSON objects, few filters, and limits on repetitions, on what is made on the way and on what comes out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from functools import wraps
+from typing import Any, Literal, cast
 
 import msgspec
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.filters import do_round
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-__all__ = ["Sandbox", "TemplateError", "TemplateSyntaxError", "shown"]
+__all__ = ["Sandbox", "TemplateError", "TemplateSyntaxError"]
 
 _FILTERS = frozenset(
     {"abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "lower", "round"}
@@ -65,6 +67,10 @@ _ALLOWED = (
 )
 _MAX_REPETITIONS = 1_000
 _MAX_SEPARATOR = 20
+_MAX_MADE = 5_000_000
+"""Characters that filters and operators may make in one rendering: each may multiply what the one before made."""
+_MAX_PLACES = 100
+_LONG: tuple[type, ...] = (str, Mapping, list, tuple)
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -75,11 +81,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
     """
 
     def __init__(self, escape: Callable[[str], str]) -> None:
-        super().__init__(undefined=StrictUndefined, finalize=_finalizer(escape))
-        self._repetitions = 0
+        self._repetitions = self._made = 0
+        self._escape = escape
+        super().__init__(undefined=StrictUndefined, finalize=self._finalized)
         self.globals.clear()
         self.filters = {name: made for name, made in self.filters.items() if name in _FILTERS}
-        self.filters |= {"tojson": _json, "join": _join, "limited": self._limited}
+        self.filters |= {"tojson": self._json, "join": self._join, "round": _round, "added": _added, "joined": _joined}
+        self.filters = {name: self._counted(made) for name, made in self.filters.items()}
+        self.filters["limited"] = self._limited
         self.tests = {name: made for name, made in self.tests.items() if name in _TESTS}
 
     def compiled(self, source: str) -> Template:
@@ -98,10 +107,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Return what `template` says, cut at `limit` characters.
 
         Raises:
-            TemplateError: It names what is not there, or repeats too often.
-            ArithmeticError, ValueError, TypeError: It calculates what cannot be calculated.
+            TemplateError: It names what is not there, repeats too often, or makes too much.
+            Exception: Whatever else a filter raises of values that it was not made for.
         """
-        self._repetitions = 0
+        self._repetitions = self._made = 0
         parts: list[str] = []
         length = 0
         for part in template.generate(values):
@@ -138,9 +147,52 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 raise TemplateError(f"it repeats something more than {_MAX_REPETITIONS} times")
             yield value
 
+    def _count(self, length: int) -> None:
+        self._made += length
+        if self._made > _MAX_MADE:
+            raise TemplateError(f"it makes more than {_MAX_MADE} characters on its way")
+
+    def _counted(self, made: Callable[..., object]) -> Callable[..., object]:
+        @wraps(made)  # with its marks, by which jinja2 knows what it wants beside the value
+        def counted(*values: object, **options: object) -> object:
+            result = made(*values, **options)
+            self._count(_length(result))
+            return result
+
+        return counted
+
+    def _finalized(self, value: object) -> str:
+        return self._escape(self._shown(value))
+
+    def _shown(self, value: object) -> str:
+        """Return a JSON value as text: texts as they are, null as nothing, everything else as JSON."""
+        if isinstance(value, str | Undefined):
+            return str(value)
+        return "" if value is None else self._json(value)
+
+    def _json(self, value: object) -> str:
+        if isinstance(value, Undefined):
+            return str(value)
+        self._weigh(value)
+        return msgspec.json.encode(value).decode()
+
+    def _weigh(self, value: object) -> None:
+        """Count what JSON would make of `value`: a list of lists of one another is small until it is written."""
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            self._count(_length(each))
+            if isinstance(each, Mapping):
+                waiting += cast("Mapping[str, object]", each).values()
+            elif isinstance(each, list | tuple):
+                waiting += cast("Sequence[object]", each)
+
+    def _join(self, values: Iterable[object], separator: str = "") -> str:
+        return str(separator)[:_MAX_SEPARATOR].join(self._shown(value) for value in values)
+
 
 class _Limiting(NodeTransformer):
-    """Has every loop run over a limited iterator."""
+    """Has every loop run over a limited iterator, and everything that makes longer texts count them."""
 
     def visit_For(  # noqa: N802 - jinja2 looks it up by this name
         self, node: nodes.For
@@ -149,27 +201,36 @@ class _Limiting(NodeTransformer):
         node.iter = nodes.Filter(node.iter, "limited", [], [], None, None, lineno=node.lineno)
         return node
 
+    def visit_Concat(  # noqa: N802 - jinja2 looks it up by this name
+        self, node: nodes.Concat
+    ) -> nodes.Node:
+        self.generic_visit(node)
+        parts = nodes.List(node.nodes, lineno=node.lineno)
+        return nodes.Filter(parts, "joined", [], [], None, None, lineno=node.lineno)
 
-def _finalizer(escape: Callable[[str], str]) -> Callable[[object], str]:
-    def finalize(value: object) -> str:
-        return escape(shown(value))
-
-    return finalize
-
-
-def shown(value: object) -> str:
-    """Return a JSON value as text: texts as they are, null as nothing, everything else as JSON."""
-    if isinstance(value, str | Undefined):
-        return str(value)
-    return "" if value is None else _json(value)
-
-
-def _json(value: object) -> str:
-    return str(value) if isinstance(value, Undefined) else msgspec.json.encode(value).decode()
+    def visit_Add(  # noqa: N802 - jinja2 looks it up by this name
+        self, node: nodes.Add
+    ) -> nodes.Node:
+        self.generic_visit(node)
+        return nodes.Filter(node.left, "added", [node.right], [], None, None, lineno=node.lineno)
 
 
-def _join(values: Iterable[object], separator: str = "") -> str:
-    return str(separator)[:_MAX_SEPARATOR].join(shown(value) for value in values)
+def _length(value: object) -> int:
+    return len(cast("str", value)) if isinstance(value, _LONG) else 1
+
+
+def _joined(values: Sequence[object]) -> str:
+    return "".join(map(str, values))
+
+
+def _added(left: Any, right: Any) -> object:
+    return left + right
+
+
+def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
+    if not -_MAX_PLACES <= precision <= _MAX_PLACES:
+        raise TemplateError(f"it rounds to more than {_MAX_PLACES} places")
+    return do_round(value, precision, method)
 
 
 def _why_not(node: nodes.Node) -> str:

@@ -56,15 +56,16 @@ class Templates:
         found = self._compiled.get(event.type) or self._compiled.get(ANY)
         if found is None:
             return None
-        from hotplane.builtin.webhooks.sandbox import TemplateError
-
         sandbox, template = found
         try:
-            return sandbox.rendered(template, _values(event), self._limit)
-        except (TemplateError, ArithmeticError, ValueError, TypeError, LookupError) as error:
+            text = sandbox.rendered(template, _values(event), self._limit)
+        except Exception as error:  # filters raise what they like of values that they were not made for
             if log is not None:
-                log.warning("webhook.template-failed", event_type=event.type, event_id=event.id, why=str(error)[:500])
+                why = str(error)[:500] or type(error).__name__
+                log.warning("webhook.template-failed", event_type=event.type, event_id=event.id, why=why)
             return None
+        # Half a character, which only a template can write, cannot be sent.
+        return text.encode("utf-8", "replace").decode()
 
 
 def _values(event: Event) -> dict[str, object]:
@@ -100,7 +101,7 @@ def _compile(kind: str, source: str, escape: Escape) -> tuple[Sandbox, Template]
         return sandbox, sandbox.compiled(source)
     except TemplateSyntaxError as error:
         raise ValueError(f"the template for `{kind}` does not compile: line {error.lineno}: {error.message}") from None
-    except (RecursionError, MemoryError):
+    except (RecursionError, MemoryError, SyntaxError):  # Python's own limits on what jinja2 makes of it
         raise ValueError(f"the template for `{kind}` is nested too deep") from None
 
 

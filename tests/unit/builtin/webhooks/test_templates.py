@@ -87,6 +87,8 @@ def test_a_type_without_a_template_has_the_one_for_the_rest_or_none() -> None:
         ({"program.execution.faild": "x"}, "no event type 'program.execution.faild'; did you mean"),
         ({"*": "x" * 10_001}, "longer than 10000 characters"),
         ({"*": "{{ " + "(" * 4_000 + "1" + ")" * 4_000 + " }}"}, "nested too deep|does not compile"),
+        ({"*": "{% if 1 %}" * 150 + "{% endif %}" * 150}, "nested too deep"),
+        ({"*": "{% for a in [1] %}" * 25 + "{% endfor %}" * 25}, "nested too deep"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused_by_type_and_line(templates: dict[str, str], message: str) -> None:
@@ -137,13 +139,60 @@ def test_repetitions_are_limited_whatever_they_print() -> None:
     assert log.said[0]["why"] == "it repeats something more than 1000 times"
 
 
+def _nested(levels: int, of: str) -> str:
+    """Return loops within loops, each over one thing that is made of twenty of the one before."""
+    loops = ((number, of.join([f"a{number - 1}" if number else "'x'"] * 20)) for number in range(levels))
+    begin = "".join(f"{{% for a{number} in [[{made}]] %}}" for number, made in loops)
+    return begin + f"{{{{ a{levels - 1} }}}}" + "{% endfor %}" * levels
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ payload.text" + " | tojson" * 40 + " }}",
+        "{{ payload.text" + " | join('12345678901234567890')" * 10 + " }}",
+        _nested(8, " ~ ").replace("[[", "[").replace("]]", "]"),
+        _nested(8, " + ").replace("[[", "[").replace("]]", "]"),
+        _nested(8, ", "),
+        "{{ 3 | round(300000000, 'ceil') }}",
+        "{{ 3 | round(-300000000) }}",
+    ],
+)
+def test_a_template_cannot_make_more_and_more_on_its_way(source: str) -> None:
+    """What multiplies a text, a list or a number step by step ends soon, whatever would come out of it."""
+    began = perf_counter()
+    assert rendered(source) is None
+    assert perf_counter() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ task_id ~ ': ' ~ 1 }} {{ 'a' + 'b' }} {{ 1 + 2 - 4 }}", "spam: 1 ab -1"),
+        ("{{ 2.345 | round(1) }} {{ -7 | abs }} {{ 7.5 | round(0, 'floor') | int }}", "2.3 7 7"),
+        ("{{ payload.text | truncate(6) }}|{{ '\\ud800' }}", "<!c...|?"),
+    ],
+)
+def test_what_is_counted_means_what_it_always_means(source: str, text: str) -> None:
+    """Joining, adding and rounding; half a character, which nothing could carry, becomes a question mark."""
+    assert rendered(source) == text
+
+
 def test_output_is_cut_at_its_limit() -> None:
     """A long payload makes a long text, up to here."""
     assert rendered("{% for x in payload['items'] %}0123456789{% endfor %}", limit=25) == "0123456789012345678901234"
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ payload.missing }}", "{{ payload.missing.further }}", "{{ 1 / 0 }}", "{{ 'a' + 1 }}"]
+    "source",
+    [
+        "{{ payload.missing }}",
+        "{{ payload.missing.further }}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
+        "{{ payload.text | truncate(1) }}",
+        "{{ 1e309 | int }}",
+    ],
 )
 def test_a_template_that_fails_leaves_the_handlers_own_words(source: str) -> None:
     """The event goes out, and the log says which template failed."""
