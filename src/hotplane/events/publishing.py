@@ -5,8 +5,8 @@ Imports only `settings`, `identity`, `records`, `values` and `errors`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -82,6 +82,7 @@ def events_of(wanted: tuple[NewEvent, ...], settings: EventsSettings, *, alone: 
 def _problems(new: NewEvent, settings: EventsSettings) -> list[Problem]:
     found: list[Problem] = []
     known = [kind.value for kind in EventType]
+    found += _unfit(new)
     if new.type not in known:
         hint = did_you_mean(new.type, known) or f"; there are {', '.join(known)}"
         found.append(Problem(f"there is no event type {new.type[:100]!r}{hint}", "/type"))
@@ -97,6 +98,19 @@ def _problems(new: NewEvent, settings: EventsSettings) -> list[Problem]:
             Problem(f"payload and metadata have {size} bytes; `events.max_event_bytes` is {limit}", "/payload")
         )
     return found
+
+
+def _unfit(new: NewEvent) -> Iterator[Problem]:
+    """Yield what the types let through and nobody could store or send."""
+    if new.source is not None and new.source.endswith("\n"):  # before which `$` matches, too
+        yield Problem("it ends with a line break", "/source")
+    for name in ("task_id", "execution_id", "program"):
+        if "\0" in (getattr(new, name) or ""):
+            yield Problem("it has the character U+0000, which not every store can keep", f"/{name}")
+    try:
+        _ = new.time and new.time.astimezone(UTC)
+    except OverflowError:
+        yield Problem("in UTC it is outside the years 1 to 9999", "/time")
 
 
 def _event(new: NewEvent, settings: EventsSettings) -> Event:

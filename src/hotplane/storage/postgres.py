@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from hotplane.errors import MissingExtra, StorageCorrupt, StorageUnavailable
+from hotplane.errors import Invalid, MissingExtra, StorageCorrupt, StorageUnavailable
 from hotplane.storage.database import Fault, Scope, full, refused, unavailable
 from hotplane.storage.settings import StorageSettings
 
@@ -18,6 +18,8 @@ __all__ = ["PostgreSQL"]
 _LOCK = 0x686F_7470_6C61_6E65
 """The key of the advisory lock that all writers of a database share: "hotplane" in ASCII."""
 _CONNECT_SECONDS = 5
+_NUL = "cannot contain NUL"
+"""What psycopg says, before it asks the server, of a text that PostgreSQL has no place for."""
 _SILENCE_MS = 15_000
 """How long sent bytes may stay unacknowledged before the connection counts as lost."""
 
@@ -94,6 +96,8 @@ class PostgreSQL:
             return refused(f"{type(error).__name__}: {error}")
         state = getattr(error.orig, "sqlstate", None)
         message = _message(error)
+        if state is None and _NUL in message:
+            return Fault(Scope.WRITE, lambda: Invalid("No name or id has the character U+0000 (NUL)."))
         if state is None:
             lost = error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
             return unavailable(self.name, message, Scope.CONNECTION) if lost else refused(message)

@@ -7,8 +7,8 @@ import sys
 import psycopg
 import pytest
 
-from hotplane.errors import MissingExtra, StorageCorrupt, StorageError, StorageTooNew, StorageUnavailable
-from hotplane.storage import StorageSettings, Store
+from hotplane.errors import Invalid, MissingExtra, StorageCorrupt, StorageError, StorageTooNew, StorageUnavailable
+from hotplane.storage import EventFilter, StorageSettings, Store
 from hotplane.storage.postgres import _LOCK
 
 
@@ -125,6 +125,16 @@ async def test_damage_that_the_server_reports_is_damage(address, execution):
     broken = "DO $$ BEGIN RAISE EXCEPTION 'invalid page' USING ERRCODE = 'XX001'; END $$"
     with pytest.raises(StorageCorrupt, match="invalid page"):
         await store._readers.run(lambda connection: connection.exec_driver_sql(broken))
+    await store.close()
+
+
+async def test_what_no_row_can_have_is_no_failure_of_the_store(address):
+    """Whoever looks for a text with a NUL asks for something that cannot be, which is their error."""
+    store = await Store.open(StorageSettings(url=address))
+    with pytest.raises(Invalid, match=r"U\+0000"):
+        await store.event_log.newest(EventFilter(execution_id="a\0"))
+    with pytest.raises(Invalid, match=r"U\+0000"):
+        await store.get_execution("a\0")
     await store.close()
 
 
