@@ -73,46 +73,56 @@ async def finish(running: Coroutine[Any, Any, T], waiting_for: object, limit: fl
 
 @coroutine
 def _resume(running: Coroutine[Any, Any, T], waiting_for: object) -> Generator[Any, Any, T]:
-    """Drive a started coroutine by hand: pass its futures up and what comes back down."""
+    """Drive a started coroutine by hand: pass its futures up and what comes back down.
+
+    Whoever cancels the task from outside wants the coroutine to end, which it may take `CLEANUP_SECONDS` for. A
+    cancellation of its own, such as that of an `asyncio.timeout` inside it, is its own business: it takes that back
+    as it leaves the timeout, and goes on.
+    """
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    asked = task.cancelling()
     try:
         while True:
             try:
                 sent: object = yield waiting_for
             except BaseException as error:
                 waiting_for = running.throw(error)
-                if isinstance(error, asyncio.CancelledError):
-                    return (yield from _wind_down(running, waiting_for, error))
+                ends_at = task.get_loop().time() + CLEANUP_SECONDS
+                while isinstance(error, asyncio.CancelledError) and task.cancelling() > asked:
+                    if task.get_loop().time() >= ends_at:
+                        _leave_behind(running)
+                        if task.cancelling() <= asked:
+                            raise TimeoutError("it took too long to clean up after a timeout of its own") from None
+                        raise
+                    if (yield from _is_ready(waiting_for, ends_at)):
+                        waiting_for = running.send(None)
             else:
                 waiting_for = running.send(sent)
     except StopIteration as done:
         return cast("T", done.value)
 
 
-def _wind_down(
-    running: Coroutine[Any, Any, T], waiting_for: object, cancelled: asyncio.CancelledError
-) -> Generator[Any, Any, T]:
-    """Let a cancelled coroutine clean up, but not for long."""
+def _is_ready(waiting_for: object, ends_at: float) -> Generator[Any, Any, bool]:
+    """Wait for what a cancelled coroutine waits for, until `ends_at`; tell whether it has come."""
+    if not asyncio.isfuture(waiting_for):
+        yield None
+        return True
+    # The coroutine's own future is only watched: the task waits on the gate, which also time opens.
+    waiting_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + CLEANUP_SECONDS
-    while loop.time() < ends_at:
-        if not asyncio.isfuture(waiting_for):
-            yield None
-            waiting_for = running.send(None)
-            continue
-        # The coroutine's own future is only watched: the task waits on the gate, which also time opens.
-        waiting_for._asyncio_future_blocking = False  # noqa: SLF001 - the protocol between futures and tasks
-        gate: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_at(ends_at, _open, gate)
-        waiting_for.add_done_callback(lambda _, gate=gate: _open(gate))
-        try:
-            yield from gate
-        finally:
-            timer.cancel()
-        if waiting_for.done():
-            waiting_for = running.send(None)
+    gate: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_at(ends_at, _open, gate)
+    waiting_for.add_done_callback(lambda _: _open(gate))
+    try:
+        yield from gate
+    finally:
+        timer.cancel()
+    return waiting_for.done()
+
+
+def _leave_behind(running: Coroutine[Any, Any, object]) -> None:
     with contextlib.suppress(BaseException):  # it ignored its cancellation; whatever it says now is too late
         running.close()
-    raise cancelled
 
 
 def _open(gate: asyncio.Future[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -91,6 +92,66 @@ async def test_a_coroutine_may_clean_up_in_time() -> None:
     with pytest.raises(LimitExceededError):
         await within(0.01, tidy())
     assert cleaned == ["up"]
+
+
+async def test_a_timeout_inside_a_coroutine_is_its_own_business() -> None:
+    """It goes on behind it for as long as it needs, and so does the task."""
+
+    async def asks_twice() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(60)
+        except TimeoutError:
+            await asyncio.sleep(3 * driving.CLEANUP_SECONDS)
+        return "the second answered"
+
+    for limit in (30.0, None):
+        assert await within(limit, asks_twice()) == "the second answered"
+
+
+async def test_a_timeout_inside_a_coroutine_may_clean_up_before_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits within the timeout ends in its own time; the answer is the coroutine's."""
+    monkeypatch.setattr(driving, "CLEANUP_SECONDS", 20.0)
+
+    async def tidies_and_goes_on() -> str:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        return "done"
+
+    assert await within(30.0, tidies_and_goes_on()) == "done"
+
+
+async def test_a_timeout_inside_that_never_ends_is_no_cancellation_of_the_caller() -> None:
+    """The caller sees a time-out: nobody has cancelled it."""
+
+    async def never_tidies() -> None:
+        async with asyncio.timeout(0.01):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        await within(30.0, never_tidies())
+
+
+async def test_what_a_cancelled_coroutine_returns_in_the_end_is_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with any limit: what is done in spite of it is done."""
+    monkeypatch.setattr(driving, "CLEANUP_SECONDS", 20.0)
+
+    async def finishes() -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+        return "saved"
+
+    assert await within(0.01, finishes()) == "saved"
 
 
 async def test_a_second_cancellation_while_it_cleans_up_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
