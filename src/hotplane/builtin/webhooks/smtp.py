@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MailRefused", "conversation", "require_library"]
 
 _SHOWN = 500
+_GOODBYE_SECONDS = 1.0
 _NAME = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,20}")
 
 
@@ -64,7 +65,7 @@ def require_library() -> None:
 async def conversation(
     http: Outbound, config: EmailConfig, *, tls: ssl.SSLContext | None, password: str | None
 ) -> AsyncGenerator[aiosmtplib.SMTP]:
-    """Connect, encrypt and sign in; say goodbye in the end. All within `timeout_seconds`.
+    """Connect, encrypt and sign in; say goodbye in the end. All but the goodbye within `timeout_seconds`.
 
     Raises:
         MailRefused: Any of it failed, also what was said within; the message shows no password.
@@ -84,7 +85,9 @@ async def conversation(
             connection = await http.connect(config.host, config.port_number, timeout=config.timeout_seconds)
             await _greet(client, connection, config, password)
             yield client
-            with suppress(aiosmtplib.SMTPException):  # what there was to say is said and answered
+        # What there was to say is said and answered: a server that is slow to say goodbye has taken the mail.
+        with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
                 await client.quit()
     except (HotplaneError, aiosmtplib.SMTPException, OSError, TimeoutError, _Refusal) as error:
         reason, field = _reason(error)

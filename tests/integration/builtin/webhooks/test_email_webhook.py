@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from hotplane.builtin.webhooks.email import EmailConfig, EmailWebhookHandler
 from hotplane.errors import PluginMisconfigured
@@ -192,6 +193,36 @@ async def test_a_mail_arrives_encrypted_and_signed_in(started: Any, stage: Any, 
     assert mailbox.encrypted == [True]
     assert mailbox.greeted == ["host.example.com"] * 2
     assert receipt.response == "Taken as 1234"
+
+
+async def test_mails_of_different_events_are_never_taken_for_repetitions(
+    started: Any, stage: Any, configured: Any, mailbox: Any
+) -> None:
+    """Mailboxes drop what has the `Message-ID` of another mail; a repetition has it, and nothing else."""
+    handler = await started(configured())
+    ids = ["a.b", "a:b", "a-b", "x" * 128, "x" * 127 + "y", "a.b"]
+    for each in ids:
+        await stage.deliver(handler, replace(EVENT, id=each))
+    found = [mail["Message-ID"] for _, mail in mailbox.mails]
+    assert len(set(found)) == len(set(ids))
+    assert found[0] == found[-1]
+
+
+class Hasty(SMTP):
+    """A server that takes mails and never says goodbye."""
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd looks it up by this name
+        await asyncio.get_running_loop().create_future()
+
+
+async def test_a_mail_that_was_taken_is_delivered_without_a_goodbye(
+    started: Any, stage: Any, configured: Any, listening: Any, mailbox: Any
+) -> None:
+    """It would be sent again at every attempt otherwise; nor is such a server refused."""
+    port = await listening(lambda: Hasty(mailbox))
+    handler = await started(configured(port=port, tls="none", username=None, password=None, timeout_seconds=9))
+    assert await handler.validate_configuration(handler.config) == ()
+    assert (await stage.deliver(handler, EVENT)).response == "Taken as 1234"
 
 
 async def test_templates_write_subject_and_text(started: Any, stage: Any, configured: Any, mailbox: Any) -> None:
