@@ -83,19 +83,22 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
 def _parts(path: str, model: type[BaseModel]) -> Iterator[str]:
     """Yield the tables of the models inside a section, each once."""
     places: dict[type[BaseModel], list[str]] = {}
+    owns: dict[type[BaseModel], object] = {}
     for name, field in model.model_fields.items():
         inner, many = model_of(field.annotation)
         if inner is not None:
             places.setdefault(inner, []).append(f"`{path}.{name}{'[]' if many else ''}`")
+            owns[inner] = field.get_default(call_default_factory=True, validated_data={})
     for inner, names in places.items():
         yield f"### {', '.join(names)}\n\n{_text(inner)}\n"
-        yield _table(inner)
+        yield _table(inner, owns[inner])
 
 
-def _table(model: type[BaseModel]) -> str:
+def _table(model: type[BaseModel], own: object = None) -> str:
+    """Return the table of a model; a section that gives some keys defaults of its own has them in `own`."""
     meanings = _meanings(model)
     rows = [
-        f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or meanings[name])} |"
+        f"| `{name}` | {_type(field)} | {_default_in(own, name, field)} | {_cell(field.description or meanings[name])} |"
         for name, field in model.model_fields.items()
     ]
     return "\n".join(["| Key | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""])
@@ -160,10 +163,15 @@ def _plain_type(annotation: type) -> str:
     return {bool: "boolean", int: "whole number", float: "number", str: "text"}[annotation]
 
 
-def _default(field: FieldInfo) -> str:
+def _default_in(own: object, name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = cast("object", field.get_default(call_default_factory=True, validated_data={}))
+    if isinstance(own, BaseModel):
+        return _shown(getattr(own, name))
+    return _shown(cast("object", field.get_default(call_default_factory=True, validated_data={})))
+
+
+def _shown(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hotplane.routing import BreakerSettings
 
@@ -12,6 +13,9 @@ __all__ = ["DeliverySettings", "EventsSettings"]
 
 Seconds = Annotated[float, Field(ge=0.0, le=30 * 86_400.0)]
 
+_BREAKER = BreakerSettings(
+    window_calls=20, minimum_calls=5, open_seconds=5.0, open_max_seconds=60.0, half_open_permits=1
+)
 _SVIX = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 
 
@@ -54,9 +58,7 @@ class EventsSettings(BaseModel):
 
     delivery: DeliverySettings = DeliverySettings()
     """For every handler; `delivery` of a handler's own entry wins, key by key."""
-    breaker: BreakerSettings = BreakerSettings(
-        window_calls=20, minimum_calls=5, open_seconds=5.0, open_max_seconds=60.0, half_open_permits=1
-    )
+    breaker: BreakerSettings = _BREAKER
     """One for each destination: while it is open, deliveries wait without an attempt being counted."""
     source_prefix: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._/-]{0,99}$")] = "external"
     """What the `source` of events begins with that programs outside publish: `external`, or `external/billing` where
@@ -67,3 +69,9 @@ class EventsSettings(BaseModel):
     """Events older than this are deleted, with their deliveries, once all of these are delivered."""
     keep_dead_days: float = Field(default=90.0, gt=0.0, le=36_500.0)
     """Events older than this are deleted whatever became of their deliveries."""
+
+    @field_validator("breaker", mode="before")
+    @classmethod
+    def _over_its_own_defaults(cls, given: object) -> object:
+        """Have one key that is set change that key alone, and not bring in another room's defaults for the rest."""
+        return {**_BREAKER.model_dump(), **cast("Mapping[str, object]", given)} if isinstance(given, Mapping) else given
