@@ -64,7 +64,7 @@ class Receiver:
         self._failure: BaseException | None = None
         self._seen: dict[str, int] = {}
         self._statuses: Counter[int] = Counter()
-        self._repeated = self._refused = 0
+        self._begun = self._repeated = self._refused = 0
         self._allowance, self._asked_at = 1.0, time.monotonic()
 
     async def serve(self, host: str, port: int, *, on_ready: Callable[[str], None]) -> None:
@@ -132,12 +132,13 @@ class Receiver:
 
     def _status(self, *, refused: bool) -> int:
         how = self._behaviour
+        self._begun += 1  # not when it is answered: others come in meanwhile
         if not self._is_within_rate():
             return _TOO_MANY
         if refused:
             return _REFUSED
         if how.fail:
-            return (how.status or 500) if self._statuses.total() < how.fail else 200
+            return (how.status or 500) if self._begun <= how.fail else 200
         return how.status or 200
 
     def _is_within_rate(self) -> bool:

@@ -98,7 +98,8 @@ def _table(model: type[BaseModel], own: object = None) -> str:
     """Return the table of a model; a section that gives some keys defaults of its own has them in `own`."""
     meanings = _meanings(model)
     rows = [
-        f"| `{name}` | {_type(field)} | {_default_in(own, name, field)} | {_cell(field.description or meanings[name])} |"
+        f"| `{name}` | {_type(field)} | {_default_in(own, name, field)} "
+        f"| {_cell(field.description or meanings[name])} |"
         for name, field in model.model_fields.items()
     ]
     return "\n".join(["| Key | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""])

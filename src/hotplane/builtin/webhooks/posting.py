@@ -19,7 +19,8 @@ _KEPT = 2_048
 """How much of an answer is kept; in characters."""
 _READ = 65_536
 """How much is searched for secrets before it is cut, so that none of them is cut into something unknown."""
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SECONDS = re.compile(r"[0-9]{1,300}(\.[0-9]{1,9})?")
+"""More digits than a wait can have: whoever writes them wants a long one, and gets the longest that is granted."""
 
 
 async def post(

@@ -250,6 +250,7 @@ def test_a_configuration_that_cannot_work_is_refused(changes: dict[str, Any], me
         (None, None),
         ("0", 0.0),
         ("120", 120.0),
+        ("9" * 20, 1e20),
         ("9" * 5_000, None),
         ("-5", None),
         ("nan", None),
