@@ -6,7 +6,7 @@ Imports only its own room, `plugins`, `routing` and `storage`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Attempts"]
 
 _JUDGE_SECONDS = 60.0
+_UNSETTLED_SECONDS = 1.0
 
 
 class _Step(Enum):
@@ -64,9 +65,16 @@ class Attempts:
         self.delivered = self.failed = self.died = 0
         """What was done since the lane began."""
 
-    async def work_through(self, chain: Chain, breaker: Breaker) -> None:
-        """Make an attempt for each delivery of a chain, until one of them fails or cannot be begun."""
-        closed, step = 0, _Step.CLOSED
+    async def work_through(self, chain: Chain, breaker: Breaker, settle: Callable[[], None]) -> None:
+        """Make an attempt for each delivery of a chain, until one of them fails or cannot be begun.
+
+        Args:
+            chain: The deliveries.
+            breaker: That of where they go.
+            settle: Has outcomes written down; called every second. A long chain to a slow receiver would otherwise be
+                sent again as a whole when the host dies in the midst of it.
+        """
+        closed, step, settled_at = 0, _Step.CLOSED, self._parts.clock.monotonic()
         try:
             for held in chain:
                 step = _Step.NOT_BEGUN  # also where the attempt is cut short
@@ -74,6 +82,9 @@ class Attempts:
                 if step is not _Step.CLOSED:
                     break
                 closed += 1
+                if self._parts.clock.monotonic() >= settled_at + _UNSETTLED_SECONDS:
+                    settled_at = self._parts.clock.monotonic()
+                    settle()
         finally:
             if step is _Step.NOT_BEGUN:
                 self._ledger.give_back(chain[closed:])

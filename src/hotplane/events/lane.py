@@ -263,7 +263,7 @@ class Lane:
                 self._ledger.give_back_waiting()
                 return
             chain = self._ledger.waiting.popleft()
-            await self._attempts.work_through(chain, self._breaker(plugin))
+            await self._attempts.work_through(chain, self._breaker(plugin), self._settler.soon)
             self._settler.soon()
 
     def _delivered(self, task: asyncio.Task[None]) -> None:

@@ -111,6 +111,10 @@ class Desk:
                 await asyncio.sleep(0)
 
 
+def _later() -> None:
+    """Leave outcomes where they are."""
+
+
 @pytest.fixture
 def desk() -> Desk:
     """Return a desk."""
@@ -119,7 +123,7 @@ def desk() -> Desk:
 
 async def test_what_cannot_end_within_its_lease_is_not_begun(desk: Desk) -> None:
     """Another host may have it by then: it goes back as it was, and so does the rest of its key."""
-    await desk.attempts.work_through(desk.chain(2, lease_seconds=29.0), desk.breaker)
+    await desk.attempts.work_through(desk.chain(2, lease_seconds=29.0), desk.breaker, _later)
     settlement = desk.ledger.take_settlement()
     assert (settlement.returned, settlement.outcomes, desk.plugin.taken) == ([1, 2], [], 0)
 
@@ -127,11 +131,25 @@ async def test_what_cannot_end_within_its_lease_is_not_begun(desk: Desk) -> None
 async def test_a_handler_that_has_just_gone_costs_nothing(desk: Desk) -> None:
     """Neither an attempt of the schedule nor the breaker's trust in the destination."""
     desk.registry.update("taking", enabled=False)
-    await desk.attempts.work_through(desk.chain(2), desk.breaker)
+    await desk.attempts.work_through(desk.chain(2), desk.breaker, _later)
     settlement = desk.ledger.take_settlement()
     assert (settlement.returned, settlement.outcomes) == ([1, 2], [])
     snapshot = desk.breaker.snapshot()
     assert (snapshot.volume, snapshot.state) == (0, BreakerState.CLOSED)
+
+
+async def test_a_long_chain_is_written_down_on_its_way(desk: Desk) -> None:
+    """Every second, so that a host that dies in the midst of it has little to send again."""
+    written = list[int]()
+
+    async def slowly() -> None:
+        desk.clock.seconds += 0.6
+
+    desk.plugin.instead = slowly
+    await desk.attempts.work_through(
+        desk.chain(6), desk.breaker, lambda: written.append(len(desk.ledger.take_settlement().outcomes))
+    )
+    assert (written, desk.plugin.taken) == ([2, 2, 2], 6)
 
 
 async def test_an_attempt_that_is_cut_short_goes_back_with_the_rest(desk: Desk) -> None:
@@ -144,7 +162,7 @@ async def test_an_attempt_that_is_cut_short_goes_back_with_the_rest(desk: Desk) 
             await asyncio.sleep(60)
 
     desk.plugin.instead = hang
-    working = asyncio.create_task(desk.attempts.work_through(chain, desk.breaker))
+    working = asyncio.create_task(desk.attempts.work_through(chain, desk.breaker, _later))
     await asyncio.wait_for(begun.wait(), 5)
     working.cancel()
     await asyncio.wait({working})
