@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec.structs import replace
 
-from hotplane.errors import (
-    DuplicatePlugin,
-    HotplaneError,
-    UnknownPlugin,
-    UnknownWebhook,
-)
+from hotplane.errors import DuplicatePlugin, HotplaneError, UnknownPlugin, UnknownWebhook
 from hotplane.events import DeliverySettings, Outbox
 from hotplane.host import Manager, PluginSpec, PluginStatus
 from hotplane.plugins import Logger
@@ -137,6 +133,8 @@ class Webhooks:
         async with self._lock(name):
             if any(status.id == name for status in self._manager.list()):
                 raise DuplicatePlugin(name, "plugin")
+            if await self._has_another_host(name):
+                raise DuplicatePlugin(name, "webhook handler of another host on the same store")
             own = delivery_of(wanted.delivery)
             kept, spec = await self._tried(name, wanted)
             await self._store.webhooks.put(name, kept.encoded())
@@ -233,6 +231,13 @@ class Webhooks:
             self._forget(name)
             raise
         return kept, spec
+
+    async def _has_another_host(self, name: str) -> bool:
+        """Tell whether the store has a handler that this host has not, and that could be restored."""
+        with suppress(KeyError, msgspec.DecodeError):  # what nobody can read may be replaced
+            _decode((await self._store.webhooks.list())[name])
+            return True
+        return False
 
     async def _start(self, name: str) -> None:
         try:

@@ -83,6 +83,18 @@ async def until(look: Callable[[], Awaitable[Any]]) -> Any:
 # --- making ----------------------------------------------------------------------------------------------
 
 
+async def test_a_name_that_another_host_has_given_is_taken(edge: Any) -> None:
+    """On the same store: what is kept there is not replaced by a host that does not know it."""
+    kept = b'{"type":"console-webhook-handler","enabled":true,"priority":null,"configuration":{}}'
+    await edge.host.store.webhooks.put("theirs", kept)
+    answer = await edge.client.post(
+        "/api/webhooks", json={"name": "theirs", "type": "console-webhook-handler"}, timeout=30
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "duplicate-plugin")
+    assert "another host" in answer.json()["detail"]
+    assert await edge.host.store.webhooks.list() == {"theirs": kept}
+
+
 async def test_a_handler_takes_events_as_soon_as_it_is_made(managing: Any, receiver: Receiver) -> None:
     """Of its types, signed; the answer says where it is and shows no secret."""
     async with managing(network=LOCAL) as edge:
