@@ -378,6 +378,16 @@ async def test_a_test_event_is_a_real_one_that_says_so(managing: Any, receiver: 
         assert (await edge.client.get("/api/deliveries")).json()["items"] == []
 
 
+async def test_a_dry_run_that_stands_in_the_wrong_place_asks_nobody(managing: Any, receiver: Receiver) -> None:
+    """It would be a real run otherwise; the answer says where it belongs."""
+    async with managing(network=LOCAL) as edge:
+        await make(edge, receiver.url)
+        answer = await edge.client.post("/api/webhooks/hook/test", json={"dry_run": True})
+        assert (answer.status_code, answer.json()["code"]) == (422, "body-does-not-fit")
+        assert "?dry_run=true" in answer.json()["detail"]
+        assert receiver.got.empty()
+
+
 async def test_a_dry_run_asks_nobody(managing: Any, receiver: Receiver) -> None:
     """The handler says what it would have done."""
     async with managing(network=LOCAL) as edge:

@@ -13,6 +13,7 @@ from hotplane.api.answers import Items, answer, body_of, host_of
 from hotplane.api.bodies import Body
 from hotplane.api.describe import described
 from hotplane.api.event_queries import HandlerDeliveryQuery
+from hotplane.api.refusals import BodyDoesNotFit
 from hotplane.records import EventType, Severity
 from hotplane.storage import Delivery, Page
 from hotplane.webhooks import Tried, Webhook, WebhookChange, WebhookSpec
@@ -99,8 +100,12 @@ async def remove_webhook(request: Request, name: str) -> Response:
 async def try_webhook(request: Request, name: str, query: Annotated[TestQuery, Query()]) -> Response:
     """Hand a test event over once, and return what the receiver said.
 
-    The event says `"test": true` in its metadata. It is stored nowhere, and no schedule is changed.
+    The event says `"test": true` in its metadata. It is stored nowhere, and no schedule is changed. There is no body:
+    what to try stands in the query.
     """
+    if int(request.headers.get("content-length") or 0) > len("{}"):
+        # Whoever wrote `dry_run` into it must not have a real event sent.
+        raise BodyDoesNotFit("there is none here; what to try stands in the query, such as `?dry_run=true`")
     tried = await host_of(request).webhooks.try_out(
         name, type=query.type, severity=query.severity, dry_run=query.dry_run
     )
