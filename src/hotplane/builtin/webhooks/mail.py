@@ -51,7 +51,11 @@ def mail_of(event: Event, config: EmailConfig, *, subject: str | None, text: str
 
 def _name_of(event_id: str) -> str:
     """Return an id as it may stand in a header; two that differ never become the same."""
-    return event_id if _FIT.fullmatch(event_id) else blake2b(event_id.encode(), digest_size=16).hexdigest()
+    return (
+        event_id
+        if _FIT.fullmatch(event_id)
+        else blake2b(event_id.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    )
 
 
 def _own_text(event: Event) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -139,7 +140,7 @@ def test_a_subject_cannot_begin_another_header() -> None:
     forged = mail(replace(EVENT, id="x>\r\nBcc: c@example.com"), subject="a\r\nBcc: c@example.com\n\nbody\x00")
     assert forged["Bcc"] is None
     assert forged["Subject"] == "a Bcc: c@example.com body\ufffd"
-    assert forged["Message-ID"] == "<x---Bcc--c-example-com@example.com>"
+    assert re.fullmatch("<[0-9a-f]{32}@example.com>", forged["Message-ID"])
 
 
 @given(EVENTS, st.none() | st.text(), st.none() | LONG)
