@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import json
+import re
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
