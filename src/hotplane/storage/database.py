@@ -30,6 +30,8 @@ class Fault:
     scope: Scope
     error: Callable[[], HotplaneError]
     """Makes the exception: each waiter gets its own, because a traceback grows on each that is raised."""
+    of_read: Callable[[], HotplaneError] | None = None
+    """The same for who only reads, where that differs."""
 
 
 class Database(Protocol):

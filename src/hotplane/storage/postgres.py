@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from sqlalchemy import URL, Connection, create_engine, make_url
@@ -97,7 +98,7 @@ class PostgreSQL:
         state = getattr(error.orig, "sqlstate", None)
         message = _message(error)
         if state is None and _NUL in message:
-            return Fault(Scope.WRITE, lambda: Invalid("No name or id has the character U+0000 (NUL)."))
+            return replace(refused(message), of_read=lambda: Invalid("No name or id has the character U+0000 (NUL)."))
         if state is None:
             lost = error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
             return unavailable(self.name, message, Scope.CONNECTION) if lost else refused(message)

@@ -127,7 +127,7 @@ class _Reader(Thread):
         if fault is not None and fault.scope is Scope.CONNECTION and reused:
             fault = self._try(job)
         if fault is not None:
-            job.fail(fault.error())
+            job.fail((fault.of_read or fault.error)())
 
     def _try(self, job: _Read) -> Fault | None:
         try:
