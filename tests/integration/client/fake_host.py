@@ -187,6 +187,8 @@ class FakeHost:
             yield b'event: stream\ndata: {"id": "s1"}\n\n'
         async for one in self._follow(ledger, after, limit):
             yield b"event: result\nid: %d\ndata: %b\n\n" % (one["sequence"], msgspec.json.encode(one))
+        if limit is not None and reading is not None:
+            await asyncio.wait((reading,))  # what is still being sent when the answer ends would be cut off
         if limit is None:
             last = msgspec.json.encode(ledger.batch(id))
             yield b"event: end\nid: end-%d\ndata: %b\n\n" % (len(ledger.results), last)
