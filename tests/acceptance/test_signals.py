@@ -17,6 +17,7 @@ import pytest
 from hotplane.records import Execution, ExecutionStatus
 from hotplane.storage import Store
 from hotplane.storage.settings import StorageSettings
+from tests.pace import in_time
 
 GRACE = 1.0
 CONNECTIONS = 24
@@ -43,12 +44,12 @@ class Load:
             yield
 
     async def until_answered(self, count: int) -> None:
-        """Wait, at most 20 s, until so many answers have arrived."""
-        async with asyncio.timeout(20), self._progress:
+        """Wait, at most 40 s, until so many answers have arrived."""
+        async with asyncio.timeout(40), self._progress:
             await self._progress.wait_for(lambda: len(self.answered) >= count)
 
     async def _client(self, number: int) -> None:
-        limits = httpx2.Timeout(10.0)
+        limits = httpx2.Timeout(30.0)
         with contextlib.suppress(httpx2.TransportError):  # the server is gone, which is how a client ends
             async with httpx2.AsyncClient(base_url=self._url, timeout=limits, trust_env=False) as client:
                 for turn in range(100_000):
@@ -83,15 +84,15 @@ async def stored(path: Path) -> dict[str, Execution]:
 
 
 async def ended(process: subprocess.Popen[str]) -> float:
-    """Return how many seconds the process still took to end, at most 15."""
+    """Return how many seconds the process still took to end, at most 30."""
     began = time.monotonic()
-    await asyncio.to_thread(process.wait, 15)
+    await asyncio.to_thread(process.wait, 30)
     return time.monotonic() - began
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait, at most 10 s, until the other process is so far."""
-    async with asyncio.timeout(10):
+    """Wait, at most 20 s, until the other process is so far."""
+    async with asyncio.timeout(20):
         while not await condition():  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(0.02)
 
@@ -139,7 +140,7 @@ async def test_a_server_stopped_under_load_answers_what_runs_and_ends_in_time(se
     found = await stored(server.store)
     print(f"SIGTERM: {len(load.answered)} answered, {len(found)} stored, ended after {took:.2f} s")
     assert server.process.returncode == 0
-    assert took < GRACE + 1
+    assert in_time(took, GRACE + 1)
     assert load.answered.keys() <= found.keys()
     assert len(load.answered) > 2 * CONNECTIONS, "nothing was in flight"
     assert set(load.answered.values()) == {"success"}
@@ -153,13 +154,13 @@ async def test_a_program_that_hangs_is_recorded_as_interrupted_and_keeps_nobody(
     Python joins the threads of standard executors before it ends: one that hangs must not keep the process either.
     """
     server = serve("--log-level", "error")
-    async with httpx2.AsyncClient(base_url=server.url, timeout=15, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
         call = asyncio.create_task(client.post(f"/api/tasks/{task}/execute", json={"input": 1, "id": "stuck"}))
         await until(lambda: is_executing(client))
         server.process.send_signal(signal.SIGTERM)
         took = await ended(server.process)
         answer = await call
-    assert took < GRACE + 1
+    assert in_time(took, GRACE + 1)
     assert server.process.returncode == 0
     assert answer.json()["status"] == "interrupted"
     assert (await stored(server.store))["stuck"].status is ExecutionStatus.INTERRUPTED
@@ -168,7 +169,7 @@ async def test_a_program_that_hangs_is_recorded_as_interrupted_and_keeps_nobody(
 async def test_ctrl_c_twice_does_not_wait_for_the_grace(serve: Callable[..., Any]):
     """The second SIGINT ends the server at once although a program hangs."""
     server = serve("--log-level", "error", HOTPLANE_SERVER__SHUTDOWN_GRACE_SECONDS="60")
-    async with httpx2.AsyncClient(base_url=server.url, timeout=15, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as client:
         call = asyncio.create_task(client.post("/api/tasks/hang/execute", json={"input": 1, "id": "stuck"}))
         await until(lambda: is_executing(client))
         server.process.send_signal(signal.SIGINT)
@@ -176,5 +177,5 @@ async def test_ctrl_c_twice_does_not_wait_for_the_grace(serve: Callable[..., Any
         server.process.send_signal(signal.SIGINT)
         took = await ended(server.process)
         await asyncio.gather(call, return_exceptions=True)
-    assert took < 3
+    assert took < 20, "it waited for the grace"
     assert server.process.returncode == 0

@@ -118,7 +118,7 @@ class Edge:
         reader, writer = await self.connect()
         writer.write(request)
         try:
-            return await asyncio.wait_for(read_answer(reader), 5)
+            return await asyncio.wait_for(read_answer(reader), 20)
         finally:
             writer.close()
 
@@ -191,7 +191,7 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
         await running.start()
         try:
             async with httpx2.AsyncClient(
-                base_url=running.url, headers=headers, verify=UNUSED, trust_env=False
+                base_url=running.url, headers=headers, verify=UNUSED, trust_env=False, timeout=30
             ) as client:
                 yield Edge(running, host, client)
         finally:
@@ -234,7 +234,7 @@ def managing(settings: Callable[..., dict[str, Any]], plugins: Plugins) -> Servi
         running = Server(host)
         await running.start()
         try:
-            async with httpx2.AsyncClient(base_url=running.url, verify=UNUSED, trust_env=False) as client:
+            async with httpx2.AsyncClient(base_url=running.url, verify=UNUSED, trust_env=False, timeout=30) as client:
                 yield Edge(running, host, client)
         finally:
             await running.stop(0)
@@ -252,7 +252,7 @@ async def spawn(settings: Callable[..., dict[str, Any]]) -> AsyncIterator[Spawn]
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, config, stdout=PIPE)
         started.append(process)
         assert process.stdout is not None
-        return process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        return process, (await asyncio.wait_for(process.stdout.readline(), 50)).decode().strip()
 
     yield start
     for process in started:

@@ -71,7 +71,7 @@ class Host:
         config = json.dumps(self._config)
         self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, config, stdout=PIPE)
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+        line = await asyncio.wait_for(self._process.stdout.readline(), 50)
         assert line.decode().strip() == self.url
 
     async def kill(self) -> None:
@@ -193,13 +193,13 @@ async def play(folder: Path, *, items: int = 1500, kills: int = 3, say: Callable
             say(f"host     SIGKILL {number} after {len(reader.seen.positions)} results")
             await host.start()
             say(f"host     started again on port {host.port}")
-        return await asyncio.wait_for(reading, 40)
+        return await asyncio.wait_for(reading, 80)
     finally:
         await host.kill()
 
 
 async def _some_results(reader: Reader, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(reader.seen.positions) < count:
             reader.got.clear()
             await reader.got.wait()

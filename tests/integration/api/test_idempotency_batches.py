@@ -109,7 +109,7 @@ async def test_a_deleted_batch_is_gone(edge: Any) -> None:
 async def test_a_killed_host_leaves_its_batch_to_the_key(spawn: Any) -> None:
     """The repeat at the next host finds the batch that the first one began, not another one."""
     process, url = await spawn()
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
 
         async def slow() -> AsyncGenerator[bytes]:
             yield b'{"input": 1}\n' * 50
@@ -125,7 +125,7 @@ async def test_a_killed_host_leaves_its_batch_to_the_key(spawn: Any) -> None:
         await asyncio.wait({lost})
         assert isinstance(lost.exception(), httpx2.TransportError)
     _, url = await spawn()
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         again = await client.post(BATCH, content=ITEMS, headers=LINES)
         (only,) = await batches(client)
         assert (again.status_code, again.json()["id"]) == (202, only["id"])

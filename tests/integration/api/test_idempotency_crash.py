@@ -32,7 +32,7 @@ async def crashing(settings: Callable[..., dict[str, Any]], where: str) -> tuple
     code = CRASH.format(where=where)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, config, stdout=PIPE)
     assert process.stdout is not None
-    return process, (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+    return process, (await asyncio.wait_for(process.stdout.readline(), 50)).decode().strip()
 
 
 async def ask(url: str, path: str, body: object, headers: dict[str, str] = KEY) -> httpx2.Response:
@@ -43,7 +43,7 @@ async def ask(url: str, path: str, body: object, headers: dict[str, str] = KEY) 
 
 async def running(url: str, count: int) -> None:
     """Wait until so many executions run."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         while (await client.get("/api/plugins/system/stats")).json()["in_flight"] != count:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.02)
 
@@ -60,7 +60,7 @@ async def killed(process: asyncio.subprocess.Process, url: str, path: str, body:
 
 async def executions(url: str) -> list[dict[str, Any]]:
     """Return what is stored."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         return (await client.get("/api/executions")).json()["items"]
 
 
@@ -132,7 +132,7 @@ async def test_a_task_that_was_made_is_the_answer(settings: Any, spawn: Any) -> 
     _, url = await spawn()
     again = await ask(url, "/api/tasks", task)
     assert (again.status_code, again.headers["location"]) == (201, "/api/tasks/new")
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         assert again.json() == (await client.get("/api/tasks/new")).json()
 
 

@@ -74,7 +74,7 @@ async def test_a_stop_of_the_server_ends_what_runs(managing: Any, plugins: Any) 
         await edge.client.post("/api/plugins/late/stop?wait=5")
         plugins.write("late", start=HANG)
         place = (await edge.client.post("/api/plugins/late/start?wait=0.3")).headers["location"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await edge.server.stop(0.1)
         operation = edge.server._ongoing.operations.get(place.rpartition("/")[2])
         assert (operation.state, operation.problem.code) == ("failed", "shutting-down")

@@ -14,6 +14,7 @@ from tests.integration.api.stream_clients import following
 ITEMS = 900
 
 
+@pytest.mark.timeout(180)
 async def test_a_reader_resumes_over_kills_of_the_host(tmp_path: Path) -> None:
     """SIGKILL in mid-stream, twice: every result once, in the order of the ledger, and nothing after the end."""
     seen = await play(tmp_path, items=ITEMS, kills=2)

@@ -70,7 +70,7 @@ async def test_who_waits_for_100_continue_gets_it(edge: Any) -> None:
     """Before the answer begins."""
     reader, writer = await edge.connect()
     writer.write(HEAD)
-    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20) == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(b'{"input": "1"}')
     assert b'"output":"1"' in await asyncio.wait_for(reader.read(), 10)
     writer.close()

@@ -47,7 +47,7 @@ async def test_who_waits_for_a_batch_of_another_host_hears_of_the_end_of_his(hos
     await until(lambda: len(module().ran) == 2)
     other.batches.halt()
     with pytest.raises(ShuttingDown):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
     assert (await host.batches.get(made.id)).state is BatchState.RUNNING
     module().opened.set()
     assert (await host.batches.wait(made.id, 10)).done == 2

@@ -177,7 +177,7 @@ async def _crash(host: Hotplane) -> None:
     tasks = [task for task in asyncio.all_tasks() if task is not own]
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks, timeout=5)
+    await asyncio.wait(tasks, timeout=20)
     await host.stop(grace=0.0)
 
 

@@ -115,7 +115,7 @@ async def test_those_who_wait_hear_of_the_end_of_the_host(first, module):
     await asyncio.sleep(0)
     await first.stop(grace=0.0)
     with pytest.raises(ShuttingDown):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
 
 
 async def test_running_items_have_the_grace(first, build, module):

@@ -35,7 +35,7 @@ _LONG_SECONDS = 0.4
 _VALKYRIE = {"reconnect_min_ms": 50, "reconnect_max_ms": 300, "connect_timeout_ms": 1000}
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     """Wait until something is so.
 
     Raises:

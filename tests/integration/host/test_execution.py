@@ -28,6 +28,7 @@ from hotplane.errors import (
 from hotplane.plugins import Sample, Sampler, Validator, WebhookHandler
 from hotplane.records import EventType, Execution, PluginMetadata, Task, ValidationResult
 from hotplane.storage import ExecutionFilter
+from tests.pace import kept
 
 Build = Callable[..., Hotplane]
 
@@ -85,12 +86,12 @@ async def test_the_deadline_is_kept(build: Build, programs: str, program: str) -
         await host.tasks.update(Task(id=program, program=f"{programs}:{program}", timeout_ms=200, sampling_rate=1.0))
         started = time.perf_counter()
         execution = await host.execute(program, {})
-        took = time.perf_counter() - started
+        assert time.perf_counter() - started >= 0.2
         assert execution.status == "timeout"
-        assert 0.2 <= took <= 0.45
         stats = host.stats()
         assert (stats["stuck_threads"], stats["stuck_tasks"]) in {(1, 0), (0, 1), (0, 0)}
         assert (await events(host))[-2:] == ["program.execution.timeout", "validation.failed"]
+        assert await kept(0.45, lambda: host.execute(program, {}))
 
 
 async def test_too_many_stuck_threads_make_the_host_refuse(build: Build, programs: str) -> None:
@@ -249,7 +250,7 @@ async def test_handlers_are_told_after_the_commit(build: Build) -> None:
     assert Listener.metadata.name == "listener"
     async with host:
         await host.execute("upper", {"text": "x"})
-        assert await asyncio.wait_for(told.get(), 5)
+        assert await asyncio.wait_for(told.get(), 20)
     assert told.empty()
 
 

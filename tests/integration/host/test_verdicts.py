@@ -223,7 +223,7 @@ async def test_an_output_that_was_to_be_judged_does_not_get_out_when_the_host_st
     host.registry.unregister(Validator, "slow-judge")
     host.registry.register(Slow(), id="gate", on_fail="reject")
     asked = asyncio.create_task(host.execute("upper", {"text": "a"}))
-    await asyncio.wait_for(entered.wait(), 5)
+    await asyncio.wait_for(entered.wait(), 20)
     await host.stop(grace=0.0)
     with pytest.raises(OutputRejected, match="cut short"):
         await asked
@@ -273,7 +273,7 @@ async def test_a_host_that_stops_in_the_midst_of_a_judgement_keeps_what_ran(buil
     host = build()
     execution = await judging(host, "upper")
     await host.stop(grace=0.0)
-    done = await asyncio.wait_for(execution, 5)
+    done = await asyncio.wait_for(execution, 20)
     assert (done.status, done.output, done.valid) == ("success", "A", None)
     async with build() as again:
         assert (await again.store.get_execution(done.id)).output == "A"
@@ -297,7 +297,7 @@ async def test_a_failure_stays_one_when_its_judgement_is_cut_short(build: Build)
     host = build()
     execution = await judging(host, "boom", on_fail="reject")
     await host.stop(grace=0.0)
-    done = await asyncio.wait_for(execution, 5)
+    done = await asyncio.wait_for(execution, 20)
     assert (done.status, done.error and done.error.type) == ("error", "ValueError")
 
 

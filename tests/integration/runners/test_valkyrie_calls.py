@@ -20,6 +20,7 @@ from hotplane.valkyrie import Call, PeerFailed, PeerOverloaded, PeerShuttingDown
 from hotplane.valkyrie import ProgramFailed as RemoteProgramFailed
 from tests.integration.runners.conftest import BOUND, TASK, StartRunner, StartWorker, figures, until
 from tests.integration.valkyrie.conftest import RawPeer, RawServe
+from tests.pace import kept
 
 
 async def test_the_worker_hears_what_to_run(start_worker: StartWorker, start_runner: StartRunner):
@@ -40,8 +41,11 @@ async def test_the_worker_hears_what_to_run(start_worker: StartWorker, start_run
     assert 9_000 < seen[0].remaining_ms <= 10_000
 
 
-async def test_the_requests_own_limit_counts_where_it_is_sooner(start_worker: StartWorker, start_runner: StartRunner):
+async def test_the_requests_own_limit_counts_where_it_is_sooner(
+    start_worker: StartWorker, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
+):
     """`request_timeout_ms` ends a call before the task's deadline."""
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._LAST_WORD_SECONDS", BOUND)
 
     async def handle(call: Call) -> bytes:
         await asyncio.sleep(30)
@@ -50,8 +54,8 @@ async def test_the_requests_own_limit_counts_where_it_is_sooner(start_worker: St
     runner = await start_runner((await start_worker(handle)).endpoint, request_timeout_ms=100)
     began = time.perf_counter()
     with pytest.raises(ProgramOverran):
-        await runner.run(TASK, 1, BOUND)
-    assert time.perf_counter() - began < 0.25
+        await runner.run(TASK, 1, 50)
+    assert time.perf_counter() - began < 20
 
 
 async def test_a_worker_that_shows_no_sign_of_life_is_to_blame(raw_serve: RawServe, start_runner: StartRunner):
@@ -62,11 +66,13 @@ async def test_a_worker_that_shows_no_sign_of_life_is_to_blame(raw_serve: RawSer
         await asyncio.sleep(30)
 
     runner = await start_runner(await raw_serve(deaf))
-    began = time.perf_counter()
-    with pytest.raises(TimeoutError) as raised:
-        await runner.run(TASK, 1, 0.2)
-    assert not isinstance(raised.value, ProgramOverran)
-    assert time.perf_counter() - began < 0.25
+
+    async def call() -> None:
+        with pytest.raises(TimeoutError) as raised:
+            await runner.run(TASK, 1, 0.2)
+        assert not isinstance(raised.value, ProgramOverran)
+
+    assert await kept(0.25, call)
 
 
 async def test_a_cancelled_call_is_cancelled_at_the_worker(start_worker: StartWorker, start_runner: StartRunner):
@@ -109,13 +115,13 @@ async def test_a_workers_refusals_keep_their_meaning(
     def handle(call: Call) -> bytes:
         raise raised
 
-    runner = await start_runner((await start_worker(handle)).endpoint)
+    runner = await start_runner((await start_worker(handle)).endpoint, connect_timeout_ms=50_000)
     began = time.perf_counter()
     with pytest.raises((NotExecuted, TransportFailed)) as refused:
-        await runner.run(TASK, 1, BOUND)
+        await runner.run(TASK, 1, 50)
     error = refused.value
     assert (type(error), error.code, getattr(error, "counts", None)) == expected
-    assert time.perf_counter() - began < 0.25
+    assert time.perf_counter() - began < 10  # half of the request's limit is what it might have waited
 
 
 async def test_a_programs_traceback_arrives(start_worker: StartWorker, start_runner: StartRunner):

@@ -103,11 +103,12 @@ async def test_a_dead_worker_costs_a_call_nothing(
 ):
     """While one worker answers, nobody waits for those that refuse connections or swallow them."""
     monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", 0.2)
-    runner = await start_runner(nowhere, silent, (await start_worker()).endpoint)
+    endpoint = (await start_worker()).endpoint
+    runner = await start_runner(nowhere, silent, endpoint, connect_timeout_ms=40_000)
     began = time.perf_counter()
     for number in range(100):
-        assert await runner.run(TASK, number, BOUND) == number
-    assert time.perf_counter() - began < 0.5
+        assert await runner.run(TASK, number, 80) == number
+    assert time.perf_counter() - began < 10
     health = await runner.check_health()
     assert health.status is HealthStatus.DEGRADED
     assert health.message.startswith("2 of 3 workers cannot be reached.")
@@ -115,13 +116,14 @@ async def test_a_dead_worker_costs_a_call_nothing(
 
 async def test_a_call_that_nobody_can_take_is_refused_at_once(start_runner: StartRunner, nowhere: str):
     """A known outage is said in no time, with the reason and when to come again."""
-    runner = await start_runner(nowhere, reconnect_min_ms=1_000)
-    began = time.perf_counter()
+    runner = await start_runner(nowhere, reconnect_min_ms=30_000, reconnect_max_ms=30_000)
+    call = asyncio.ensure_future(runner.run(TASK, 1, BOUND))
+    await asyncio.sleep(0)
+    assert call.done(), "it waits for something"
     with pytest.raises(NotExecuted, match="Connection refused") as raised:
-        await runner.run(TASK, 1, BOUND)
-    assert time.perf_counter() - began < 0.05
+        await call
     assert raised.value.code == "no-connection"
-    assert 0 < (raised.value.retry_after or 0) <= 1
+    assert 0 < (raised.value.retry_after or 0) <= 30
 
 
 async def test_a_call_waits_for_a_first_connection(
@@ -153,17 +155,21 @@ async def test_waiting_leaves_time_for_the_next_runner(
     runner = await start_runner(silent)
     began = time.perf_counter()
     with pytest.raises(NotExecuted):
-        await runner.run(TASK, 1, 0.2)
-    assert 0.09 < time.perf_counter() - began < 0.15
+        await runner.run(TASK, 1, 2.0)
+    assert 0.99 < time.perf_counter() - began < 1.9
 
 
 async def test_an_attempt_that_failed_is_not_waited_for_again(start_runner: StartRunner, silent: str):
     """A worker that swallows connections delays the first calls only."""
     runner = await start_runner(silent, connect_timeout_ms=50)
-    began = time.perf_counter()
+    assert runner._pool is not None
+    station = runner._pool.stations[0]
+    await until(lambda: bool(station.failures) and station.state == "connecting")
+    call = asyncio.ensure_future(runner.run(TASK, 1, BOUND))
+    await asyncio.sleep(0)
+    assert call.done(), "it waits for the next attempt"
     with pytest.raises(NotExecuted):
-        await runner.run(TASK, 1, BOUND)
-    assert time.perf_counter() - began < 0.05
+        await call
 
 
 async def test_one_connection_where_pooling_is_off(start_worker: StartWorker, start_runner: StartRunner):

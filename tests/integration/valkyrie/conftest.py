@@ -194,7 +194,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait, at most five seconds, for a condition."""
-    async with asyncio.timeout(5):
+    """Wait, at most twenty seconds, for a condition."""
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - the condition belongs to somebody else
             await asyncio.sleep(0.002)

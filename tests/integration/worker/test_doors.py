@@ -97,7 +97,7 @@ async def test_a_request_that_does_not_fit_is_refused(
     worker: Running, headers: dict[str, str], body: bytes, status: int
 ):
     """Every one with the status that says so, and an error of the protocol's form."""
-    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False, timeout=30) as client:
         answer = await client.post("/run", content=body, headers=headers)
     assert answer.status_code == status
     assert answer.json()["error"].keys() == {"type", "message"}

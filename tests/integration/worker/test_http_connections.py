@@ -86,7 +86,7 @@ async def test_one_connection_too_many_is_closed():
                 assert await end_of(second) == b""
             writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert (await end_of(first)).endswith(b"ok\n")
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
             assert (await client.get("/livez")).status_code == 200
 
 
@@ -94,7 +94,7 @@ async def test_the_number_of_bodies_on_their_way_is_limited():
     """As many as calls may run: what waits in memory has a bound, too."""
     async with serving(max_concurrency=1) as url, connected(url) as (_, writer):
         writer.write(HEAD + b"{")
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(5):
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client, asyncio.timeout(20):
             while (await client.post("/run", json={"program": "math:sqrt", "input": 4})).status_code != 503:
                 pass
 
@@ -104,8 +104,8 @@ async def test_the_door_speaks_https(certificates: Certificates):
     tls = TlsSettings(cert_file=certificates.directory / "server.pem", key_file=certificates.directory / "server.key")
     async with serving(http="https://127.0.0.1:0", tls=tls) as url:
         trusting = ssl.create_default_context(cafile=str(certificates.directory / "ca.pem"))
-        async with httpx2.AsyncClient(base_url=url, verify=trusting, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=url, verify=trusting, trust_env=False, timeout=30) as client:
             assert (await client.post("/run", json={"program": "math:sqrt", "input": 4})).json() == {"output": 2.0}
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as stranger:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as stranger:
             with pytest.raises(httpx2.ConnectError):
                 await stranger.get("/livez")

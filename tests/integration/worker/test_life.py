@@ -15,6 +15,7 @@ import pytest
 
 from hotplane.valkyrie import ConnectionLost, PeerOverloaded, PeerShuttingDown
 from tests.integration.worker.conftest import Running, is_alive, state_of, until
+from tests.pace import in_time
 
 Start = Callable[..., Running]
 CPU_BOUND = ("--programs", "heavy", "--cpu-bound", "heavy", "--processes", "2")
@@ -47,7 +48,7 @@ async def test_sigterm_lets_calls_of_both_doors_finish(start: Start):
     assert (refused.status_code, refused.json()["error"]["type"]) == (503, "shutting-down")
     assert float(refused.headers["retry-after"]) > 0
     assert late.value.executed == "no"
-    assert await worker.ended(5) == 0
+    assert await worker.ended(20) == 0
 
 
 @pytest.mark.parametrize("program", ["light:hang", "heavy:spin"])
@@ -60,14 +61,14 @@ async def test_what_hangs_does_not_keep_a_worker_beyond_its_grace_and_a_second(s
     await until(lambda: worker.marked("begun") and Path(http_marks["begun"]).exists())
     began = time.monotonic()
     worker.process.send_signal(signal.SIGTERM)
-    code = await worker.ended(10)
+    code = await worker.ended(20)
     took = time.monotonic() - began
     with pytest.raises(PeerShuttingDown) as interrupted:
         await by_valkyrie
     answer = await by_http
     assert (code, interrupted.value.executed) == (0, "maybe")
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "interrupted")
-    assert took < 1.3
+    assert in_time(took, 1.3)
 
 
 @pytest.mark.parametrize("program", ["light:block", "light:hang_in_an_executor"])
@@ -78,8 +79,8 @@ async def test_neither_a_blocked_loop_nor_a_standard_executor_keeps_the_process(
     await until(lambda: worker.marked("begun"))
     began = time.monotonic()
     worker.process.send_signal(signal.SIGTERM)
-    assert await worker.ended(10) == 0
-    assert time.monotonic() - began < 1.2
+    assert await worker.ended(20) == 0
+    assert in_time(time.monotonic() - began, 1.2)
     with pytest.raises((PeerShuttingDown, ConnectionLost)):
         await call
 
@@ -120,7 +121,7 @@ async def test_signals_to_the_whole_group_leave_the_processes_to_the_worker(star
         os.kill(pid, signal.SIGTERM)
     worker.let_go()
     assert await call == "finished"
-    assert await worker.ended(5) == 0
+    assert await worker.ended(20) == 0
 
 
 async def test_an_overloaded_worker_refuses_at_both_doors(start: Start):
@@ -182,7 +183,7 @@ async def test_too_many_stuck_threads_make_a_worker_unready(start: Start):
 async def test_idle_clients_do_not_keep_a_draining_worker(start: Start):
     """Open connections on which nothing happens are closed, and the worker ends long before its grace."""
     worker = start("--drain-grace", "30")
-    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False) as http, worker.client():
+    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False, timeout=30) as http, worker.client():
         await http.get("/livez")
         worker.process.send_signal(signal.SIGTERM)
-        assert await worker.ended(5) == 0
+        assert await worker.ended(20) == 0

@@ -140,7 +140,7 @@ async def test_a_packed_request_is_understood(worker: Running):
     """The door says that it takes gzip, and takes it."""
     body = gzip.compress(b'{"program": "light:echo", "input": "packed"}')
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=worker.url, trust_env=False, timeout=30) as client:
         answer = await client.post("/run", content=body, headers=headers)
     assert answer.headers["accept-encoding"] == "gzip"
     assert answer.json() == {"output": "packed"}

@@ -34,7 +34,7 @@ def test_the_end_of_standard_input_is_the_end(child: tuple[subprocess.Popen[str]
     assert said == "tied True\n"
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=20) == 0
 
 
 def test_sigterm_is_left_to_the_parent(child: tuple[subprocess.Popen[str], str]):

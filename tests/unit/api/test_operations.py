@@ -32,7 +32,7 @@ def begin(table: Operations, *, value: object = None, error: BaseException | Non
 
 async def ended(running: Running) -> operations.Operation:
     """Wait for an operation."""
-    await asyncio.wait({running.task}, timeout=5)
+    await asyncio.wait({running.task}, timeout=20)
     await asyncio.sleep(0)
     return running.operation
 
@@ -86,7 +86,7 @@ async def test_one_that_does_not_let_go_is_left() -> None:
     table = Operations(10)
     running = table.begin("start", stubborn(), plugin_id=None, instance="/")
     await asyncio.sleep(0)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await table.close()
     release.set()
     assert (await ended(running)).state is OperationState.SUCCEEDED

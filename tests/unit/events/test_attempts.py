@@ -106,7 +106,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Wait until the attempts have nothing more on hand."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.attempts._tasks:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0)
 
@@ -163,7 +163,7 @@ async def test_an_attempt_that_is_cut_short_goes_back_with_the_rest(desk: Desk) 
 
     desk.plugin.instead = hang
     working = asyncio.create_task(desk.attempts.work_through(chain, desk.breaker, _later))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 20)
     working.cancel()
     await asyncio.wait({working})
     settlement = desk.ledger.take_settlement()

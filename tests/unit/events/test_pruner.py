@@ -49,7 +49,7 @@ async def test_it_goes_on_after_trouble_slice_by_slice(monkeypatch: pytest.Monke
     await pruning.stop()  # also before it was started
     with capture_logs() as logs:
         pruning.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await slices.done.wait()
         await pruning.stop()
     assert slices.calls[:3] == [0, 0, 500]

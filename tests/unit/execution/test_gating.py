@@ -311,7 +311,7 @@ async def test_all_validators_together_keep_one_limit() -> None:
     for number in range(10):
         registry.register(validator := Waiting(), id=f"v{number}")
         validator.barrier = asyncio.Barrier(2)
-    started = time.perf_counter()
     results, _ = await judge(registry.chain(Validator), execution(), PLAN, 0.1)
-    assert time.perf_counter() - started < 0.5
     assert [each.valid for each in results] == [None] * 10
+    assert "longer than 0.1 s" in results[0].message
+    assert all("longer than 0.001 s" in each.message for each in results[1:])

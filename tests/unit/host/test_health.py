@@ -98,7 +98,7 @@ class Time:
 
     async def rest(self) -> None:
         """Wait until the monitor sleeps and the checks that need no more than the loop are done."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self._resting.wait()
         for _ in range(5):
             await asyncio.sleep(0)
@@ -347,7 +347,7 @@ async def test_the_check_of_an_old_generation_is_cancelled(watch: Watch) -> None
     await old.entered.wait()
     watched.registry.swap("a", Checked(), generation=2)
     await watched.check()
-    await asyncio.wait_for(asking, 5)
+    await asyncio.wait_for(asking, 20)
     assert watched.monitor.report("a").consecutive_successes == 1
 
 

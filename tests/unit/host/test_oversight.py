@@ -37,10 +37,11 @@ class Leisurely(Ill):
 
     metadata = PluginMetadata(name="leisurely", version="1")
     stopping: asyncio.Event
+    may_stop: asyncio.Event
 
     async def stop(self) -> None:
         self.stopping.set()
-        await asyncio.sleep(1)
+        await self.may_stop.wait()
 
 
 @pytest.fixture
@@ -97,14 +98,15 @@ async def test_plugins_of_the_embedding_program_have_no_restarts(house: House) -
 
 async def test_a_recovery_that_is_under_way_is_broken_off_at_the_end(house: House) -> None:
     """Stopping the host does not wait for a plugin that is being restarted."""
-    Leisurely.stopping = asyncio.Event()
+    Leisurely.stopping, Leisurely.may_stop = asyncio.Event(), asyncio.Event()
     house.add("leisurely")
     await house.manager.start("leisurely")
     oversight = overseeing(house)
     oversight.start()
     await oversight.check("leisurely")
-    await asyncio.wait_for(Leisurely.stopping.wait(), 5)
+    await asyncio.wait_for(Leisurely.stopping.wait(), 20)
     (recovery,) = oversight._recovering
-    async with asyncio.timeout(0.9):
+    async with asyncio.timeout(20):
         await oversight.stop()
+    Leisurely.may_stop.set()
     assert recovery.cancelled()

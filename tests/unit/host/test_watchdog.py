@@ -18,18 +18,20 @@ from hotplane.host.attribution import PluginFrames
 from hotplane.host.watchdog import Watchdog, WatchdogSettings
 from hotplane.plugins import Plugin, Validator
 from hotplane.records import PluginMetadata
+from tests.pace import in_time
 
 QUICK = WatchdogSettings(threshold_seconds=0.2, interval_seconds=0.02)
 """The same machinery as by default, five times as quick."""
 
 
 class Blocking(Validator):
-    """A plugin that blocks the loop."""
+    """A plugin that blocks the loop until a watchdog notices."""
 
     metadata = PluginMetadata(name="blocking", version="1.0")
 
     def validate(self, execution: Any, context: Any) -> None:
-        time.sleep(execution)
+        while execution._open is None:
+            time.sleep(0.01)
 
 
 class Plugged:
@@ -45,9 +47,12 @@ def nobody(frame: FrameType) -> str | None:
     return None
 
 
-def block_the_loop(seconds: float) -> None:
-    """Block; the name is looked for in the stack."""
-    time.sleep(seconds)
+def block_the_loop(watchdog: Watchdog) -> None:
+    """Block until it is noticed, and a moment longer; the name is looked for in the stack."""
+    gives_up_at = time.monotonic() + 20
+    while watchdog._open is None and time.monotonic() < gives_up_at:
+        time.sleep(0.01)
+    time.sleep(0.3)
 
 
 Start = Callable[..., Watchdog]
@@ -70,24 +75,25 @@ def start() -> Iterator[Start]:
 
 async def settled(watchdog: Watchdog) -> None:
     """Wait until no blockage goes on."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while watchdog.stats().ongoing:  # noqa: ASYNC110 - a thread tells no event
             await asyncio.sleep(0.01)
 
 
 async def test_a_blocked_loop_is_noticed_while_it_is(start: Start) -> None:
     """A loop that is blocked for long is reported within 1.3 s, with the stack, while it is still blocked."""
-    watchdog, noticed = start(WatchdogSettings()), list[float]()
     began = time.monotonic()
+    watchdog, noticed = start(WatchdogSettings()), list[float]()
     watchdog._log = SimpleNamespace(warning=lambda *_, **__: noticed.append(time.monotonic() - began))  # pyright: ignore[reportAttributeAccessIssue]
     await asyncio.sleep(0)
-    block_the_loop(1.6)
+    block_the_loop(watchdog)
     await settled(watchdog)
     (blockage,) = watchdog.stats().latest
     assert len(noticed) == 1
-    assert 0.99 <= noticed[0] <= 1.5
+    assert noticed[0] >= 0.99
+    assert in_time(noticed[0], 1.5)
     assert "block_the_loop" in blockage.stack
-    assert 1.3 <= blockage.seconds <= 2.0
+    assert 1.29 <= blockage.seconds <= time.monotonic() - began
 
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -95,14 +101,16 @@ def test_a_callback_that_blocks(
     factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
 ) -> None:
     """On either kind of loop a blocking callback is logged once, however long it takes."""
+    took = list[float]()
 
     async def main() -> Watchdog:
-        watchdog = Watchdog(QUICK, nobody)
+        watchdog, began = Watchdog(QUICK, nobody), time.monotonic()
         watchdog.start(asyncio.get_running_loop())
-        asyncio.get_running_loop().call_soon(block_the_loop, 0.7)
+        asyncio.get_running_loop().call_soon(block_the_loop, watchdog)
         await asyncio.sleep(0.01)
         await settled(watchdog)
         watchdog.stop()
+        took.append(time.monotonic() - began)
         return watchdog
 
     with asyncio.Runner(loop_factory=factory) as runner, caplog.at_level(logging.WARNING):
@@ -112,14 +120,14 @@ def test_a_callback_that_blocks(
     assert [line.startswith("loop.blocked plugin=None") for line in lines] == [True]
     assert stats.latest[0].stack.count("File") == 1
     assert "block_the_loop" in stats.latest[0].stack
-    assert 0.6 <= stats.seconds <= 1.2
+    assert 0.49 <= stats.seconds <= took[0]
 
 
 def test_a_loop_that_is_blocked_before_it_ever_answered() -> None:
     """It is reported, although nothing is known of its thread yet, and so neither plugin nor stack."""
 
     async def block() -> None:
-        block_the_loop(0.5)
+        block_the_loop(watchdog)
         await settled(watchdog)
 
     loop, watchdog = asyncio.new_event_loop(), Watchdog(QUICK, nobody)
@@ -146,29 +154,35 @@ async def test_the_plugin_is_named(start: Start) -> None:
     entries = [Plugged("a", Blocking()), Plugged("b", Blocking())]
     watchdog = start(attribute=PluginFrames(lambda: entries))
     plugin: Any = entries[1].plugin
-    plugin.validate(0.5, None)
+    plugin.validate(watchdog, None)
     await settled(watchdog)
     assert watchdog.stats().latest[0].plugin_id == "b"
 
 
 async def test_the_history_is_bounded(start: Start) -> None:
     """Every blockage counts, and the newest are kept."""
-    watchdog = start(WatchdogSettings(threshold_seconds=0.05, interval_seconds=0.01, history=2))
+    watchdog = start(WatchdogSettings(threshold_seconds=0.1, interval_seconds=0.01, history=2))
     for _ in range(3):
-        block_the_loop(0.15)
+        block_the_loop(watchdog)
         await settled(watchdog)
         await asyncio.sleep(0.02)
     stats = watchdog.stats()
-    assert (stats.blockages, len(stats.latest)) == (3, 2)
+    assert stats.blockages >= 3
+    assert len(stats.latest) == 2
 
 
 async def test_a_blockage_can_be_seen_from_outside_while_it_goes_on(start: Start) -> None:
     """Another thread sees the blockage, and how long it takes so far."""
     watchdog, seen = start(), []
-    timer = threading.Timer(0.4, lambda: seen.append(watchdog.stats()))
-    timer.start()
-    block_the_loop(0.6)
-    timer.join()
+
+    def look() -> None:
+        while not (stats := watchdog.stats()).ongoing:
+            time.sleep(0.01)
+        seen.append(stats)
+
+    outside = threading.Thread(target=look, daemon=True)
+    outside.start()
+    outside.join(20)
     assert (seen[0].ongoing, seen[0].latest[0].ongoing, seen[0].blockages) == (True, True, 1)
     assert seen[0].seconds >= 0.2
 
@@ -180,7 +194,7 @@ async def test_an_attribution_that_fails_costs_only_the_name(start: Start, caplo
         raise LookupError
 
     watchdog = start(attribute=attribute)
-    block_the_loop(0.4)
+    block_the_loop(watchdog)
     await settled(watchdog)
     assert watchdog.stats().latest[0].plugin_id is None
     assert "block_the_loop" in watchdog.stats().latest[0].stack
@@ -190,7 +204,7 @@ async def test_a_deep_stack_is_cut(start: Start) -> None:
     """Of a very deep stack the innermost frames are kept."""
 
     def descend(levels: int) -> None:
-        descend(levels - 1) if levels else block_the_loop(0.4)
+        descend(levels - 1) if levels else block_the_loop(watchdog)
 
     watchdog = start()
     descend(300)
@@ -244,13 +258,15 @@ def test_a_loop_that_ends_without_an_answer_was_not_blocked() -> None:
 
 
 async def test_stop_does_not_wait_for_an_answer() -> None:
-    """`stop` is quick although the loop owes an answer."""
+    """`stop` ends the thread although the loop owes an answer for half a minute."""
     watchdog = Watchdog(WatchdogSettings(threshold_seconds=30, interval_seconds=0.01), nobody)
     watchdog.start(asyncio.get_running_loop())
-    block_the_loop(0.1)
-    began = time.monotonic()
+    thread = watchdog._thread
+    while not watchdog._asked:
+        time.sleep(0.01)  # noqa: ASYNC251 - blocking the loop is the matter here
     watchdog.stop()
-    assert time.monotonic() - began < 0.5
+    assert thread is not None
+    assert not thread.is_alive()
 
 
 async def test_stop_is_quick_and_final() -> None:
@@ -259,12 +275,10 @@ async def test_stop_is_quick_and_final() -> None:
     for _ in range(2):
         watchdog.start(asyncio.get_running_loop())
         thread = watchdog._thread
-        began = time.monotonic()
         watchdog.stop()
         watchdog.stop()
         assert thread is not None
         assert not thread.is_alive()
-        assert time.monotonic() - began < 0.5
 
 
 async def test_a_disabled_watchdog_has_no_thread() -> None:

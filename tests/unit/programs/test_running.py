@@ -14,7 +14,7 @@ from hotplane.plugins import ProgramFailed
 from hotplane.programs import Program, Programs, ProgramSettings
 from hotplane.values import equal
 
-BOUND = 5.0
+BOUND = 20.0
 """Seconds within which something that has to happen has happened."""
 
 
@@ -208,7 +208,7 @@ async def test_a_sync_program_that_hangs_times_out_on_time(programs, release):
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         await programs.run(program(lambda _: release.wait(20)), None, 0.1)
-    assert 0.095 <= time.monotonic() - started < 1.0
+    assert 0.095 <= time.monotonic() - started < 10
     assert programs.stuck_threads == 1
     release.set()
     await until(lambda: programs.stuck_threads == 0)
@@ -288,13 +288,13 @@ async def test_an_awaitable_of_a_sync_program_has_only_the_time_that_is_left(pro
         await asyncio.sleep(60)
 
     def slow(_):
-        time.sleep(0.4)
+        time.sleep(0.9)
         return inner()
 
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        await programs.run(program(slow), None, 0.5)
-    assert time.monotonic() - started < 0.8
+        await programs.run(program(slow), None, 1.0)
+    assert time.monotonic() - started < 1.8
 
 
 @pytest.mark.parametrize("made", either_way(lambda value: value))

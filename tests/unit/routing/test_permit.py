@@ -135,7 +135,7 @@ async def test_cancelled_tasks_give_their_probes_back(bench: Callable[..., Any])
 
     tasks = [asyncio.create_task(b.breaker.call(hang)) for _ in range(3)]
     for _ in tasks:
-        await asyncio.wait_for(started.acquire(), 5)
+        await asyncio.wait_for(started.acquire(), 20)
     assert not b.breaker.admit()
     for task in tasks:
         task.cancel()
@@ -156,7 +156,7 @@ async def test_tasks_that_finish_in_any_order_settle_their_own_permits() -> None
         if index % 2:
             raise OSError
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         tasks = [asyncio.create_task(breaker.call(wait, index)) for index in range(10)]
         for index in (3, 9, 0, 1, 8, 2, 7, 5, 4, 6):
             gates[index].set()

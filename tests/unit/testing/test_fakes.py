@@ -104,7 +104,7 @@ async def test_a_runner_does_what_it_is_told():
     with pytest.raises(NotExecuted, match="busy"):
         await runner.run(a_task(id="bad"), None, 5.0)
     with pytest.raises(ProgramOverran):
-        await asyncio.wait_for(runner.run(a_task(id="slow"), None, 0.02), 5)
+        await asyncio.wait_for(runner.run(a_task(id="slow"), None, 0.02), 20)
     assert [(each.task_id, each.input) for each in runner.calls] == [("good", "x"), ("bad", None), ("slow", None)]
     runner.forget()
     assert runner.calls == []

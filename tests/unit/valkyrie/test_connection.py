@@ -72,7 +72,7 @@ async def stranger() -> AsyncIterator[Pair]:
     await asyncio.sleep(0)
     yield Pair(connection, theirs)
     connection.close()
-    await asyncio.wait_for(connection.wait_closed(), 5)
+    await asyncio.wait_for(connection.wait_closed(), 20)
     theirs.close()
 
 

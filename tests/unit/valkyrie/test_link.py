@@ -65,14 +65,14 @@ class Pair:
     async def reads(self) -> bytes:
         """Return everything until the link closes."""
         found = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while piece := await asyncio.get_running_loop().sock_recv(self.peer, 65536):
                 found += piece
         return found
 
     async def end(self) -> str:
         """Return the last that the owner was told."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.owner.gone.wait()
         return self.owner.told[-1]
 
@@ -181,7 +181,7 @@ async def test_a_stall_ends_the_connection():
     await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
     link.pause_writing()
     link.pause_writing()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await owner.gone.wait()
     assert owner.told[-1] == "lost: the peer has not read for 0.05 s"
     theirs.close()
@@ -199,7 +199,7 @@ async def test_before_there_is_a_transport_nothing_can_be_said():
     assert (given_up, link.unsent_bytes, link.address) == (["given up"], 0, "somewhere")
     ours, theirs = socket.socketpair()
     await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await owner.gone.wait()
     assert owner.told == ["opened", "lost: enough"]
     theirs.close()

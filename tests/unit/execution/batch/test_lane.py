@@ -54,7 +54,7 @@ async def test_what_is_closed_does_not_wake_up_from_its_hold():
     """It starts nothing for ever, and nobody has to wait for the end of the hold."""
     lane, ran = held(0.01)
     lane.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await lane.join()
     await asyncio.sleep(0.03)
     assert ran == []
@@ -69,6 +69,6 @@ async def test_several_may_wait_for_the_end():
     await asyncio.sleep(0)
     assert not waiting[1].done()
     lane.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.gather(*waiting[1:])
         await lane.join()

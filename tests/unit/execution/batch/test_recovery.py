@@ -57,7 +57,7 @@ class Idle:
 
 async def until(condition):
     """Wait until something holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
 

@@ -42,7 +42,7 @@ async def test_an_upload_goes_on_when_there_is_room(full):
     await settled()
     assert not upload.done()
     spool.relieve(live, 40)
-    await asyncio.wait_for(upload, 5)
+    await asyncio.wait_for(upload, 20)
 
 
 async def test_an_upload_to_a_batch_that_is_cancelled_need_not_wait(full):
@@ -53,7 +53,7 @@ async def test_an_upload_to_a_batch_that_is_cancelled_need_not_wait(full):
     assert not upload.done()
     live.stopping = True
     spool.look()
-    await asyncio.wait_for(upload, 5)
+    await asyncio.wait_for(upload, 20)
 
 
 async def test_an_upload_hears_of_the_end_of_the_host(full):
@@ -62,7 +62,7 @@ async def test_an_upload_hears_of_the_end_of_the_host(full):
     spool.close()
     for late in (upload, spool.room(live)):
         with pytest.raises(ShuttingDown):
-            await asyncio.wait_for(late, 5)
+            await asyncio.wait_for(late, 20)
 
 
 async def test_a_batch_gives_back_no_more_than_it_took(full):
