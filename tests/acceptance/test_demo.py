@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.timeout(200)
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "spam" / "messages.jsonl"
 
@@ -28,7 +29,7 @@ def start(input: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def finish(demo: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for its end and return exit code, stdout and stderr."""
     try:
-        output, errors = demo.communicate(timeout=50)
+        output, errors = demo.communicate(timeout=150)
     finally:
         end(demo)
     return demo.returncode, output, errors
