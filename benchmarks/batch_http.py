@@ -107,13 +107,8 @@ def measure(sizes: tuple[int, ...] = SIZES, seconds: float = 3.0) -> list[Row]:
         for run, taken in zip(runs, turns, strict=True)
     ]  # fmt: skip
     rows += [Row(f"{name}: first result of {run.items}", "ms", run.first_result * 1e3) for run in runs]
-    small, large = runs[-2:]
-    rows.append(
-        Row(
-            f"{name}: peak memory, {large.items} items", "MiB", large.peak, f"{small.items} items", small.peak,
-            large.peak / small.peak, goal=at_most(1.2),
-        )
-    )  # fmt: skip
+    large = runs[-1]
+    rows += [_growth(name, small, large) for small in runs[-2:-1]]
     goal = at_most(max(3 * large.idle_p99, 25.0), of="ours")
     rows.append(
         Row(
@@ -122,6 +117,13 @@ def measure(sizes: tuple[int, ...] = SIZES, seconds: float = 3.0) -> list[Row]:
         )
     )  # fmt: skip
     return rows
+
+
+def _growth(name: str, small: Run, large: Run) -> Row:
+    return Row(
+        f"{name}: peak memory, {large.items} items", "MiB", large.peak, f"{small.items} items", small.peak,
+        large.peak / small.peak, goal=at_most(1.2),
+    )  # fmt: skip
 
 
 def _measured(size: int, seconds: float) -> Run:
