@@ -291,8 +291,7 @@ class Batches:
         return live.number if live is not None else (await self._find(batch_id)).number
 
     async def _find(self, batch_id: str) -> StoredBatch:
-        stored = await self._ledger.find(batch_id)
-        if stored is None:
+        if (stored := await self._ledger.find(batch_id)) is None:
             raise UnknownBatch(batch_id)
         return stored
 
