@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from sqlalchemy import Connection, Table
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Table
 from hotplane.errors import Conflict, HotplaneError
 from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
-from hotplane.storage.inserting import DELIVERIES, ENDINGS, Shape, inserts, whole
+from hotplane.storage.inserting import DELIVERIES, ENDINGS, Shape, deliveries_of_all, inserts, whole
 from hotplane.storage.tables import batch_results, events, executions
 from hotplane.storage.writes import Addressee, Cell, Row, Write
 
@@ -123,9 +124,8 @@ class Committer:
         sheet = _Sheet(self._allocate(connection, sum(write.needs for write in writes)))
         for write in writes:
             sheet.add(write)
-        for (shape, same), cells in sheet.cells.items():
-            for statement, values in inserts(shape, cells, same, self._database.placeholder):
-                self._database.execute(connection, statement, values)
+        for statement, values in sheet.statements(self._database.placeholder):
+            self._database.execute(connection, statement, values)
         for write in writes:
             for statement in write.statements:
                 connection.execute(statement)
@@ -152,7 +152,10 @@ class _Sheet:
         self._now = time.time_ns() // 1_000
         self._executions: list[Cell] = []
         self._endings: list[Cell] = []
-        self.cells: dict[tuple[Shape, tuple[Cell, ...]], list[Cell]] = {
+        self._events: list[int] = []
+        self._addressed: defaultdict[str, list[int]] = defaultdict(list)
+        """The events that go to each handler in no order."""
+        self._cells: dict[tuple[Shape, tuple[Cell, ...]], list[Cell]] = {
             (whole(executions), ()): self._executions,
             (ENDINGS, (self._now,)): self._endings,
         }
@@ -176,14 +179,30 @@ class _Sheet:
         if write.execution is None:
             write.sequence = self._next - 1
 
+    def statements(self, placeholder: str) -> Iterator[tuple[str, Sequence[object]]]:
+        """Yield what inserts all of them, each statement with its parameters; deliveries come behind their events."""
+        everything: list[tuple[str, Sequence[object]]] = []
+        for handler, sequences in self._addressed.items():
+            if sequences == self._events:
+                everything.append((deliveries_of_all(placeholder), (handler, self._now, sequences[0], sequences[-1])))
+            else:
+                cells = self._of(DELIVERIES, handler, self._now)
+                for sequence in sequences:
+                    cells += (sequence, None)
+        for (shape, same), cells in self._cells.items():
+            yield from inserts(shape, cells, same, placeholder)
+        yield from everything
+
     def _tell(self, write: Write) -> None:
         if write.ending is not None:
             self._address(write.ending_to)
             self._endings += (self._next, *write.ending)
+            self._events.append(self._next)
             self._next += 1
         for index, row in enumerate(write.events):
             if write.addressees:
                 self._address(write.addressees[index])
+            self._events.append(self._next)
             self._put(events, row)
 
     def _put(self, table: Table, row: Row) -> None:
@@ -192,10 +211,13 @@ class _Sheet:
 
     def _address(self, addressees: Sequence[Addressee]) -> None:
         for each in addressees:
-            self._of(DELIVERIES, each.handler, self._now).extend((self._next, each.order_key))
+            if each.order_key is None:
+                self._addressed[each.handler].append(self._next)
+            else:
+                self._of(DELIVERIES, each.handler, self._now).extend((self._next, each.order_key))
 
     def _of(self, shape: Shape, *same: Cell) -> list[Cell]:
-        return self.cells.setdefault((shape, same), [])
+        return self._cells.setdefault((shape, same), [])
 
 
 def _again(conflict: Conflict) -> Callable[[], HotplaneError]:

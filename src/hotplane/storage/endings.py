@@ -53,7 +53,7 @@ _decode_rest = msgspec.json.Decoder(_Rest).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 
 
-class Ending(Struct, frozen=True):
+class Ending(Struct, frozen=True, gc=False):
     """That an execution ended: what to store together with its record, in the place of an `Event`."""
 
     execution: Execution

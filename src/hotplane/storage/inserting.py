@@ -15,7 +15,7 @@ from sqlalchemy import Table
 
 from hotplane.storage.tables import deliveries, events
 
-__all__ = ["DELIVERIES", "ENDINGS", "LARGEST_INSERT", "Shape", "inserts", "whole"]
+__all__ = ["DELIVERIES", "ENDINGS", "LARGEST_INSERT", "Shape", "deliveries_of_all", "inserts", "whole"]
 
 LARGEST_INSERT = 128
 """Rows in one INSERT."""
@@ -42,12 +42,9 @@ ENDINGS = Shape(
     events.name, ("sequence", "type", "severity", "task_id", "body"), (("at", _GIVEN), ("record", "sequence - 1"))
 )
 """How executions ended, each right behind its record."""
-DELIVERIES = Shape(
-    deliveries.name,
-    ("event", "order_key"),
-    # Due at once, whatever the clock says later.
-    (("handler", _GIVEN), ("updated_at", _GIVEN), ("state", "'pending'"), ("attempts", "0"), ("due_at", "0")),
-)
+_NEW = (("state", "'pending'"), ("attempts", "0"), ("due_at", "0"))
+"""What is the same in all new deliveries: they are due at once, whatever the clock says later."""
+DELIVERIES = Shape(deliveries.name, ("event", "order_key"), (("handler", _GIVEN), ("updated_at", _GIVEN), *_NEW))
 """New deliveries to one handler."""
 
 
@@ -66,6 +63,21 @@ def inserts(
     for start in range(0, len(cells), LARGEST_INSERT * width):
         some = cells[start : start + LARGEST_INSERT * width]
         yield _statement(shape, len(some) // width, placeholder), [*some, *same] if same else some
+
+
+@cache
+def deliveries_of_all(placeholder: str) -> str:
+    """Return the statement that has every event of a range delivered to one handler, in no order.
+
+    Its parameters are the handler, the present, the first and the last sequence. Most groups need no more, and rows
+    that stand in the log already need not be handed over again: it takes half as long.
+    """
+    others, given = zip(*_NEW, strict=True)
+    return (
+        f"INSERT INTO {deliveries.name} (handler, event, updated_at, {', '.join(others)}) "  # noqa: S608 - our own names
+        f"SELECT {placeholder}, sequence, {placeholder}, {', '.join(given)} FROM {events.name} "
+        f"WHERE sequence BETWEEN {placeholder} AND {placeholder}"
+    )
 
 
 @cache

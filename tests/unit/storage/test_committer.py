@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -15,7 +15,7 @@ from hotplane.storage import StorageSettings
 from hotplane.storage.committer import Committer
 from hotplane.storage.revisions import bring_up_to_date
 from hotplane.storage.sqlite import SQLite
-from hotplane.storage.writes import Row, Write
+from hotplane.storage.writes import Addressee, Row, Write
 
 _EVENT: Row = ("type", "info", None, None, 0, b"{}")
 
@@ -44,7 +44,7 @@ def _ids(committer: Committer, table: str = "executions", column: str = "id") ->
 def _empty(committer: Committer) -> None:
     connection = committer.connect()
     with connection.begin():
-        for table in ("executions", "events"):
+        for table in ("executions", "events", "deliveries"):
             connection.execute(text(f"DELETE FROM hotplane_{table}"))
         connection.execute(text("UPDATE hotplane_counters SET value = 0"))
 
@@ -110,3 +110,33 @@ def test_a_lost_connection_is_replaced(committer):
     committer.close()
     assert committer.store([_record("after")]) is None
     assert _ids(committer) == ["after"]
+
+
+_ADDRESSEES = st.lists(
+    st.sampled_from((Addressee("a"), Addressee("b"), Addressee("c", "key"), Addressee("d", "other"))),
+    unique_by=lambda each: each.handler,
+)
+
+
+@given(groups=st.lists(st.tuples(st.booleans(), st.lists(_ADDRESSEES, max_size=3)), min_size=1, max_size=40))
+@example(groups=[(True, [[Addressee("a")]]), (True, [[Addressee("a")], [Addressee("a"), Addressee("b")]])])
+@settings(max_examples=50, deadline=None)
+def test_each_event_goes_to_its_addressees_alone(committer, groups):
+    """Whether all events of a group go to a handler, some or none, with keys or without, beside records or not."""
+    _empty(committer)
+    wanted: list[tuple[object, ...]] = []
+    writes: list[Write] = []
+    sequence = 0
+    for number, (recorded, addressees) in enumerate(groups):
+        row = _record(f"id-{number}").execution if recorded else None
+        writes.append(Write(row, [_EVENT] * len(addressees), addressees=addressees))
+        sequence += recorded
+        for some in addressees:
+            sequence += 1
+            wanted += [(each.handler, sequence, each.order_key, "pending", 0, 0) for each in some]
+    committer.store(writes)
+    connection = committer.connect()
+    with connection.begin():
+        columns = "handler, event, order_key, state, attempts, due_at"
+        found = connection.execute(text(f"SELECT {columns} FROM hotplane_deliveries ORDER BY event, handler")).all()
+    assert [tuple(row) for row in found] == sorted(wanted, key=lambda each: each[1::-1])
