@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,16 @@ from hotplane import Hotplane
 from hotplane.events.envelope import standard_body
 from hotplane.execution import pipeline
 from hotplane.identity import new_id
-from hotplane.records import Event, EventType, Task, now
+from hotplane.records import Event, EventType, Execution, Task, now
+from hotplane.storage import Told
 from tests.integration.events.scene import HANDLER, ReceiverProcess, config_of
 
 CALLERS = 64
 AT_ONCE = 32
 """Deliveries at a time, of both sides."""
 BACKLOG = 100_000
+_TURNS = 8
+"""Turns that the executions of one round are split into."""
 PROGRAM = "async def work(value):\n    return value\n"
 events_of = pipeline.events_of
 
@@ -41,8 +46,8 @@ def measure(rounds: int = 5, count: int = 4_000, backlog: int = BACKLOG) -> list
     """Measure everything.
 
     Args:
-        rounds: Turns of the comparisons; the median of the ratios counts.
-        count: Executions in one turn; deliveries are twice as many, as one takes about half as long.
+        rounds: Rounds of the comparisons; the median of the ratios counts.
+        count: Half of the executions, and of the deliveries, of each side in one round.
         backlog: Pending deliveries for memory and recovery.
     """
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".events-") as name:
@@ -51,7 +56,7 @@ def measure(rounds: int = 5, count: int = 4_000, backlog: int = BACKLOG) -> list
         sys.path.insert(0, name)
         try:
             delivered = _delivering(folder, rounds, 2 * count)
-            return [*_committing(folder, rounds, count), delivered, *_backlog(folder, backlog)]
+            return [*_committing(folder, rounds, 2 * count), delivered, *_backlog(folder, backlog)]
         finally:
             sys.path.remove(name)
 
@@ -61,24 +66,14 @@ def measure(rounds: int = 5, count: int = 4_000, backlog: int = BACKLOG) -> list
 
 def _committing(folder: Path, rounds: int, count: int) -> list[Row]:
     """Measure executions with their event and a delivery row; and, for information, with the delivery itself."""
-
-    def alone() -> float:
-        pipeline.events_of = lambda execution: ()
-        try:
-            return asyncio.run(_executions(folder, count, []))
-        finally:
-            pipeline.events_of = events_of
-
     entry: dict[str, Any] = {"name": "sink", "type": "file-webhook-handler", "configuration": {}}
     (folder / "sink").mkdir()
     taken = {**entry, "configuration": {"directory": str(folder / "sink")}}
     # A handler that does not start for want of its directory: its deliveries are stored, and wait.
-    with_row, delivered, without = interleave(
-        rounds,
-        lambda: asyncio.run(_executions(folder, count, [entry])),
-        lambda: asyncio.run(_executions(folder, count, [taken])),
-        alone,
-    )
+    stored, sent, alone = _Side([entry], eventful=True), _Side([taken], eventful=True), _Side([], eventful=False)
+    with_row, without = zip(*(asyncio.run(_turns(folder, count, (stored, alone))) for _ in range(rounds)), strict=True)
+    # By itself, since what it delivers goes on beside whatever comes next.
+    delivered = [asyncio.run(_turns(folder, count, (sent,)))[0] for _ in range(rounds)]
     peer = "without events"
     return [
         row("execution with its event and one delivery stored", "µs", with_row, peer, without, at_most(1.15)),
@@ -86,7 +81,35 @@ def _committing(folder: Path, rounds: int, count: int) -> list[Row]:
     ]
 
 
-async def _executions(folder: Path, count: int, handlers: list[dict[str, Any]]) -> float:
+@dataclass(frozen=True)
+class _Side:
+    """What is compared: a host with these handlers, whose executions have their event or none."""
+
+    handlers: list[dict[str, Any]]
+    eventful: bool
+
+
+async def _turns(folder: Path, count: int, sides: Sequence[_Side]) -> list[float]:
+    """Let a host of each side execute so often in short turns, one after the other; return µs of an execution.
+
+    A machine that is slower for half a second is so for all of them.
+    """
+    async with AsyncExitStack() as stack:
+        hosts = [await stack.enter_async_context(_host(folder, side.handlers)) for side in sides]
+        seconds = [0.0] * len(sides)
+        for turn in range(_TURNS):
+            order = range(len(sides)) if turn % 2 == 0 else reversed(range(len(sides)))
+            for index in order:
+                pipeline.events_of = events_of if sides[index].eventful else _no_events
+                try:
+                    seconds[index] += await _executions(hosts[index], count // _TURNS)
+                finally:
+                    pipeline.events_of = events_of
+    return [each / (count // _TURNS * _TURNS) * 1e6 for each in seconds]
+
+
+@asynccontextmanager
+async def _host(folder: Path, handlers: list[dict[str, Any]]) -> AsyncGenerator[Hotplane]:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         config = {
             "storage": {"url": f"sqlite:///{place}/host.db"},
@@ -95,18 +118,26 @@ async def _executions(folder: Path, count: int, handlers: list[dict[str, Any]]) 
         }
         async with Hotplane.from_config(config) as host:
             await host.tasks.create(Task(id="work", program="eventful:work"))
-            waiting = iter(range(count))
+            yield host
 
-            async def caller() -> None:
-                for number in waiting:
-                    await host.execute("work", {"number": number})
 
-            # A collection of everything takes 80 ms, 20 µs an execution. Where the next one falls depends on what the
-            # start allocated: a host with a handler that got no event had it in here, one without had it at its end.
-            gc.collect()
-            started = time.perf_counter()
-            await asyncio.gather(*(caller() for _ in range(CALLERS)))
-            return (time.perf_counter() - started) / count * 1e6
+async def _executions(host: Hotplane, count: int) -> float:
+    waiting = iter(range(count))
+
+    async def caller() -> None:
+        for number in waiting:
+            await host.execute("work", {"number": number})
+
+    # A collection of everything takes 80 ms, 20 µs an execution. Where the next one falls depends on what the start
+    # allocated: a host with a handler that got no event had it in here, one without had it at its end.
+    gc.collect()
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    return time.perf_counter() - started
+
+
+def _no_events(execution: Execution) -> tuple[Told, ...]:
+    return ()
 
 
 # --- delivering ----------------------------------------------------------------------------------------------
