@@ -20,7 +20,7 @@ BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "records": {"rounds": 3, "count": 5_000},
     "batch_scheduler": {"rounds": 3, "seconds": 5.0},
     "rest_execute": {"rounds": 3, "seconds": 1.0},
-    "batch_http": {"sizes": (1_000, 10_000), "seconds": 1.0},
+    "batch_http": {"sizes": (1_000, 10_000), "seconds": 0.5},
     "breaker": {"rounds": 5},
     "route": {"rounds": 5},
     "plugins": {"rounds": 9},

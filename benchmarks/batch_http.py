@@ -1,9 +1,10 @@
 """Batches over HTTP: NDJSON in, results out, every item judged and stored, against single calls on one connection.
 
-The server runs in a process of its own, a new one for each size, so that its peak memory is that of this batch. It
+The server runs in a process of its own, new ones for each size, so that their peak memory is that of such a batch. It
 checks each input against its schema, samples a tenth, validates what is sampled against the output's schema, and
-stores everything (SQLite, `synchronous=FULL`). The load uploads and follows the results at the same time. Both sides
-are warm: a small batch goes before, as single calls do.
+stores everything (SQLite, `synchronous=FULL`). The load uploads and follows the results at the same time. Batches and
+single calls take turns, and each batch is compared with the calls right before and after it. Both sides are warm: a
+batch goes before, as single calls do.
 """
 
 from __future__ import annotations
@@ -17,24 +18,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import msgspec
 import uvloop
 
-from benchmarks.board import Row, at_least, at_most, print_table
+from benchmarks.board import Row, at_least, at_most, print_table, row
 
 SIZES = (1_000, 10_000, 100_000)
 _ITEM = b'{"input":{"text":"You have won a prize. Call now to claim it.","number":7}}\n'
 _CALL = _ITEM.strip()
 _PART = 500
 """Items of one write."""
-_WARM = 200
-"""Items of the batch that goes before: more than are answered at once."""
+_WARM = 1_000
+"""Items of the batch that goes before, as thousands of single calls do."""
+_SPACED = 60
+"""Calls, 20 a second, that tell how long one takes when nothing else runs."""
+_CLEARING_SECONDS = 50e-6
+"""For each item: while the rows of a batch that has ended are deleted, single calls are slower."""
 _HEAD = b"%b HTTP/1.1\r\nhost: 127.0.0.1\r\n%b\r\n"
 _SCHEMA = {
     "type": "object",
@@ -68,61 +74,65 @@ async def echo(input: object) -> object:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one batch came to."""
+class Turn:
+    """What one batch came to, between single calls."""
 
-    items: int
-    seconds: float
+    rate: float
+    """Items per second."""
     single: float
-    """Single calls per second, one after the other on one connection, before and after the batch."""
+    """Single calls per second, one after the other on one connection: the mean of those before and after."""
     first_result: float
-    """Seconds from the first byte of the upload to the first result."""
+    """Milliseconds from the first byte of the upload to the first result."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one server came to."""
+
+    turns: list[Turn]
     peak: float
-    """MiB of the server."""
+    """MiB of the server, after its first batch."""
     idle_p99: float
-    """Milliseconds of a single call before the batch."""
+    """Milliseconds of a single call before the batches."""
     busy_p99: float
-    """The same while it ran."""
-
-    @property
-    def rate(self) -> float:
-        return self.items / self.seconds
+    """The same while they ran."""
 
 
-def measure(sizes: tuple[int, ...] = SIZES, seconds: float = 3.0) -> list[Row]:
-    """Measure a batch of each size, and single calls right before and after it.
+def measure(sizes: tuple[int, ...] = SIZES, seconds: float = 1.0) -> list[Row]:
+    """Measure batches of each size, in turns with single calls.
 
     Args:
         sizes: Items of the batches.
-        seconds: How long single calls are made, one after the other, each time.
+        seconds: How long single calls are made, one after the other, between two batches.
     """
-    turns = [sorted((_measured(size, seconds) for _ in range(_rounds(size))), key=_ratio) for size in sizes]
-    runs = [taken[len(taken) // 2] for taken in turns]
+    runs = {size: [_measured(size, seconds) for _ in range(_extent(size)[0])] for size in sizes}
     name = "batch over HTTP, 10 % sampled, validated, stored, FULL"
-    rows = [
-        Row(
-            f"{name}: {run.items} items", "items/s", run.rate, "single calls, one connection",
-            run.single, _ratio(run), (_ratio(taken[0]), _ratio(taken[-1])) if len(taken) > 1 else None, at_least(5.0),
+    rows: list[Row] = []
+    firsts: list[Row] = []
+    for size, some in runs.items():
+        turns = [turn for run in some for turn in run.turns]
+        rates, singles = [turn.rate for turn in turns], [turn.single for turn in turns]
+        rows.append(
+            row(f"{name}: {size} items", "items/s", rates, "single calls, one connection", singles, at_least(5.0))
         )
-        for run, taken in zip(runs, turns, strict=True)
-    ]  # fmt: skip
-    rows += [Row(f"{name}: first result of {run.items}", "ms", run.first_result * 1e3) for run in runs]
-    large = runs[-1]
-    rows += [_growth(name, small, large) for small in runs[-2:-1]]
+        firsts.append(row(f"{name}: first result of {size}", "ms", [turn.first_result for turn in turns]))
+    peaks = {size: median(run.peak for run in some) for size, some in runs.items()}
+    rows += [*firsts, *(_growth(name, peaks, small, large) for small, large in pairwise(sizes) if large == sizes[-1])]
+    large = runs[sizes[-1]][0]
     goal = at_most(max(3 * large.idle_p99, 25.0), of="ours")
     rows.append(
         Row(
-            f"single call while a batch of {large.items} runs, 20 a second, p99", "ms", large.busy_p99, "idle",
+            f"single call while a batch of {sizes[-1]} runs, 20 a second, p99", "ms", large.busy_p99, "idle",
             large.idle_p99, large.busy_p99 / large.idle_p99, goal=goal,
         )
     )  # fmt: skip
     return rows
 
 
-def _growth(name: str, small: Run, large: Run) -> Row:
+def _growth(name: str, peaks: Mapping[int, float], small: int, large: int) -> Row:
     return Row(
-        f"{name}: peak memory, {large.items} items", "MiB", large.peak, f"{small.items} items", small.peak,
-        large.peak / small.peak, goal=at_most(1.2),
+        f"{name}: peak memory, {large} items", "MiB", peaks[large], f"{small} items", peaks[small],
+        peaks[large] / peaks[small], goal=at_most(1.2),
     )  # fmt: skip
 
 
@@ -135,13 +145,9 @@ def _measured(size: int, seconds: float) -> Run:
         return runner.run(_run(port, pid, size, seconds))
 
 
-def _ratio(run: Run) -> float:
-    return run.rate / run.single
-
-
-def _rounds(size: int) -> int:
-    """Return how many rounds it takes: a batch of 1 000 is over in a tenth of a second."""
-    return 5 if size <= 1_000 else 3 if size <= 10_000 else 1
+def _extent(size: int) -> tuple[int, int]:
+    """Return how many servers there are, and turns of each: a batch of 1 000 is over in a tenth of a second."""
+    return (3, 5) if size <= 1_000 else (2, 3) if size <= 10_000 else (1, 2)
 
 
 _MARK = b'"sequence":'
@@ -189,16 +195,23 @@ async def _run(port: int, pid: int, size: int, seconds: float) -> Run:
     caller = await _Connection.open(port)
     await _batch(port, _WARM)
     before = await _one_by_one(caller, seconds)
-    idle = [await _spaced(caller) for _ in range(100)]
+    idle = [await _spaced(caller) for _ in range(_SPACED)]
     busy: list[float] = []
-    calling = asyncio.create_task(_keep_calling(caller, busy))
-    first, whole = await _batch(port, size)
-    peak = _peak(pid)
-    calling.cancel()
-    await asyncio.wait({calling})
-    caller.writer.close()
-    after = await _one_by_one(await _Connection.open(port), seconds)
-    return Run(size, whole, (before + after) / 2, first, peak, _p99(idle), _p99(busy))
+    turns: list[Turn] = []
+    peak = 0.0
+    for _ in range(_extent(size)[1]):
+        beside = await _Connection.open(port)
+        calling = asyncio.create_task(_keep_calling(beside, busy))
+        first, whole = await _batch(port, size)
+        calling.cancel()
+        await asyncio.wait({calling})
+        beside.writer.close()
+        peak = peak or _peak(pid)
+        await asyncio.sleep(_CLEARING_SECONDS * size)
+        after = await _one_by_one(caller, seconds)
+        turns.append(Turn(size / whole, (before + after) / 2, first * 1e3))
+        before = after
+    return Run(turns, peak, _p99(idle), _p99(busy))
 
 
 async def _batch(port: int, size: int) -> tuple[float, float]:
@@ -312,7 +325,7 @@ def _serve(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
