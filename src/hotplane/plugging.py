@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from hotplane.config import HotplaneConfig
-from hotplane.errors import HotplaneError
+from hotplane.errors import HotplaneError, PluginsUnreadable
 from hotplane.host import (
     Doors,
     Manager,
@@ -29,6 +29,7 @@ from hotplane.host.directories import Directories
 from hotplane.host.distributions import Inventory, inventory, restart_reasons
 from hotplane.host.instances import Admit
 from hotplane.host.refresh import RefreshOutcome, refresh
+from hotplane.host.survey import INSTALLED, survey
 from hotplane.plugins import Clock, Logger, Plugin, PluginContext
 from hotplane.registry import Offload, Registry
 from hotplane.specs import FOUND, TypeFinder, host_settings, local_spec, scan, specs_of
@@ -123,9 +124,9 @@ class Plugging:
 
         Raises:
             PluginStartFailed: A plugin marked `required` did not start.
+            PluginsUnreadable: What is installed, or lies in the directories, could not be read in time.
         """
-        found = await self._offload(inventory, timeout=self._config.plugins.import_timeout_seconds)
-        self._installed = cast("Inventory", found)
+        self._installed = await survey(inventory, INSTALLED, offload=self._offload)
         overrides = await self._store.overrides()
         self.manager.add(local_spec(local), overrides.get("local"))
         if self._config.plugins.enabled:
@@ -154,8 +155,12 @@ class Plugging:
 
     async def _outdated(self) -> list[Refreshed]:
         """Return the plugins whose installed distribution is not the one that was imported."""
-        now = await self._offload(inventory, timeout=self._config.plugins.import_timeout_seconds)
-        reasons = restart_reasons(self._installed, cast("Inventory", now))
+        try:
+            now = await survey(inventory, INSTALLED, offload=self._offload)
+        except PluginsUnreadable as error:  # the reloads are done, and worth telling of
+            self._log.warning("plugins.installed", message=str(error))
+            return []
+        reasons = restart_reasons(self._installed, now)
         outdated: list[Refreshed] = []
         for status in self.manager.list():
             reason = reasons.get((status.origin.distribution or "").rpartition(" ")[0])

@@ -79,6 +79,7 @@ class Assembly:
         Raises:
             ConfigurationError: A task of the file cannot be used; every problem is named.
             PluginStartFailed: A plugin marked `required` did not start.
+            PluginsUnreadable: What is installed, or lies in the plugin directories, could not be read in time.
         """
         try:
             await self.plugging.start(self._resources.local, registered, await self.webhooks.restore())

@@ -98,6 +98,7 @@ class Hotplane(Registering):
             ConfigurationError: A task or a plugin of the file cannot be used; every problem is named.
             StorageUnavailable, StorageCorrupt, StorageTooNew, MissingExtra: The store cannot be opened.
             PluginStartFailed: A plugin marked `required` did not start.
+            PluginsUnreadable: What is installed, or lies in the plugin directories, could not be read in time.
             HostStarted: It was started before, whether it still runs or not; a start that failed does not count.
         """
         if self._begun:

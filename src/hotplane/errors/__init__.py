@@ -15,7 +15,8 @@ offender is an attribute; `code` is stable and never reused, so programs may bra
     │   ├── InputRejected, OutputRejected, InvalidRoute, BatchTooLarge, EmptyBatch
     ├── Unavailable
     │   ├── TooManyStuckThreads, HandlerNotServing, HostNotStarted, Overloaded, ShuttingDown, TaskNotRunnable,
-    │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse
+    │   ├── StorageUnavailable, StorageSlow, BreakerOpen, NoRunnerAvailable, CannotListen, PortInUse,
+    │   ├── PluginsUnreadable
     ├── StorageError
     │   ├── StorageFull, StorageCorrupt, StorageTooNew
     ├── PluginError
@@ -103,6 +104,7 @@ from hotplane.errors.unavailable import (
     HostNotStarted,
     NoRunnerAvailable,
     Overloaded,
+    PluginsUnreadable,
     PortInUse,
     ShuttingDown,
     StorageSlow,
@@ -156,6 +158,7 @@ __all__ = [
     "PluginReloadFailed",
     "PluginStartFailed",
     "PluginTimeout",
+    "PluginsUnreadable",
     "PortInUse",
     "Problem",
     "ProgramNotAllowed",

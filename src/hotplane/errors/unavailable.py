@@ -11,6 +11,7 @@ __all__ = [
     "HostNotStarted",
     "NoRunnerAvailable",
     "Overloaded",
+    "PluginsUnreadable",
     "PortInUse",
     "ShuttingDown",
     "StorageSlow",
@@ -85,6 +86,17 @@ class TaskNotRunnable(Unavailable):
     def __init__(self, task_id: str, reason: str) -> None:
         self.task_id = task_id
         self.reason = reason
+        super().__init__()
+
+
+class PluginsUnreadable(Unavailable):
+    """{what} could not be read within {limit:g} s. See that the file systems on which they lie answer, then try again."""
+
+    code = "plugins-unreadable"
+
+    def __init__(self, what: str, limit: float) -> None:
+        self.what = what
+        self.limit = limit
         super().__init__()
 
 

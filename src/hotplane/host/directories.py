@@ -1,6 +1,6 @@
 """Plugin directories: what lies in them is taken in, what changes is reloaded, what goes away serves on.
 
-Imports only `discovery`, `watching`, `manager`, `slot`, `plugins` and `errors`.
+Imports only `discovery`, `survey`, `watching`, `manager`, `slot`, `plugins` and `errors`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
-from hotplane.errors import HotplaneError
+from hotplane.errors import HotplaneError, PluginsUnreadable
 from hotplane.host.discovery import Discovery, Found, Origin
 from hotplane.host.manager import Manager
 from hotplane.host.slot import PluginSpec
 from hotplane.host.status import PluginStatus
+from hotplane.host.survey import INSTALLED, survey
 from hotplane.host.watching import Watch
 from hotplane.plugins import Logger
 from hotplane.records import PluginState
@@ -23,8 +23,6 @@ from hotplane.registry import Offload
 from hotplane.values import Json
 
 __all__ = ["Directories", "directory_spec"]
-
-_LIMIT_SECONDS = 60.0
 
 
 def directory_spec(found: Found) -> PluginSpec:
@@ -64,12 +62,17 @@ class Directories:
         self._log = log
         self._watch: Watch | None = None
         self._changed: set[Path] = set()
+        self._overdue = False
         self._wakeup = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
     async def look(self) -> Discovery:
-        """Look at every source, and keep what was found in the manager."""
-        discovery = cast("Discovery", await self._offload(self._scan, timeout=_LIMIT_SECONDS))
+        """Look at every source, and keep what was found in the manager.
+
+        Raises:
+            PluginsUnreadable: It took too long. When the sources can be read after all, they are looked at again.
+        """
+        discovery = await survey(self._scan, self._sources, offload=self._offload, late=self._catch_up)
         known = {str(conflict) for conflict in self._manager.discovery.conflicts}
         for conflict in discovery.conflicts:
             if str(conflict) not in known:
@@ -86,7 +89,10 @@ class Directories:
             if entry.parent in self._directories and not entry.exists():
                 for plugin_id in self._manager.find_path(entry):
                     await self._gone(plugin_id)
-        await self._take_in_new(await self.look())
+        try:
+            await self._take_in_new(await self.look())
+        except PluginsUnreadable as error:  # what is known can be reloaded all the same
+            self._log.warning("plugins.directory", message=str(error))
 
     def watch(self, *, polling: bool, debounce_ms: int) -> None:
         """Follow the directories from now on."""
@@ -109,6 +115,15 @@ class Directories:
             await self._watch.stop()
         self._watch = self._worker = None
 
+    @property
+    def _sources(self) -> str:
+        named = ", ".join(str(directory) for directory in self._directories)
+        return f"The plugin directories {named}, or {INSTALLED.lower()}," if named else INSTALLED
+
+    def _catch_up(self) -> None:
+        self._overdue = True
+        self._wakeup.set()
+
     def _note(self, paths: set[Path]) -> None:
         self._changed |= paths
         self._wakeup.set()
@@ -120,12 +135,14 @@ class Directories:
             changed, self._changed = self._changed, set()
             try:
                 await self._take_in(changed)
+            except PluginsUnreadable as error:
+                self._log.warning("plugins.directory", message=str(error))
             except Exception as error:  # the next change must find its reader
                 self._log.exception("plugins.directory", message=str(error))
 
     async def _take_in(self, changed: set[Path]) -> None:
         entries = {entry for path in changed for entry in self._entries_of(path)}
-        strange = not changed.isdisjoint(self._directories)
+        strange, self._overdue = self._overdue or not changed.isdisjoint(self._directories), False
         for entry in sorted(entries):
             known = self._manager.find_path(entry)
             there = entry.exists()
