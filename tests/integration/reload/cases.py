@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from tests.integration.reload.conftest import source
 
-__all__ = ["CASES", "SETTINGS", "Case"]
-
-SETTINGS = {"start_timeout_seconds": 0.4, "import_timeout_seconds": 0.4, "health_timeout_seconds": 0.4}
-"""Limits of the host in which the cases are tried."""
+__all__ = ["CASES", "Case"]
 
 _KEEPS = 'def export_state(self):\n    return b"state"\n'
 _LIMITED = "class Limits(Config):\n    words: int = 0\n"
@@ -25,10 +23,16 @@ class Case:
     """Part of the reason."""
     before: str = source()
     """What serves when the edit is made."""
+    settings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """A limit that the edit overruns, and that a good plugin keeps though the machine stand still for a second."""
 
 
 def _bad(name: str, words: str, *, before: str = source(), **parts: str) -> Case:
     return Case(name, source("new", version="2", **parts), words, before)
+
+
+def _hangs(name: str, words: str, limit: str, **parts: str) -> Case:
+    return replace(_bad(name, words, **parts), settings={limit: 2.0})
 
 
 CASES = (
@@ -39,7 +43,12 @@ CASES = (
     _bad("its import raises a BaseException", "Halt", top="class Halt(BaseException): pass\nraise Halt"),
     _bad("its import ends the process", "it ends the process", top="import sys\nsys.exit(3)"),
     _bad("its import recurses without end", "recurses without end", top="def again(): again()\nagain()"),
-    _bad("its import hangs", "its import takes longer than 0.4 s", top="import time\ntime.sleep(1.5)"),
+    _hangs(
+        "its import hangs",
+        "its import takes longer than 2 s",
+        "import_timeout_seconds",
+        top="import time\ntime.sleep(30)",
+    ),
     Case("its version is invalid", source("new", version="newest"), "'newest' is not a PEP 440 version"),
     Case("it has no metadata", source("new").replace("    metadata =", "    facts ="), "it has no `metadata"),
     Case(
@@ -56,14 +65,16 @@ CASES = (
     _bad("it needs a plugin that is missing", "'absent', which is missing", extra=', requires=("absent>=1",)'),
     _bad("its constructor raises", "KeyError: 'gone'", body="def __init__(self):\n    raise KeyError('gone')"),
     _bad("its start raises", "OSError: no server", body="def start(self, context):\n    raise OSError('no server')"),
-    _bad(
+    _hangs(
         "its sync start hangs",
-        "took longer than 0.4 s in start",
-        body="def start(self, context):\n    import time; time.sleep(1.5)",
+        "took longer than 2 s in start",
+        "start_timeout_seconds",
+        body="def start(self, context):\n    import time; time.sleep(30)",
     ),
-    _bad(
+    _hangs(
         "its async start hangs",
-        "took longer than 0.4 s in start",
+        "took longer than 2 s in start",
+        "start_timeout_seconds",
         body="async def start(self, context):\n    import asyncio; await asyncio.Event().wait()",
     ),
     _bad(
@@ -79,9 +90,10 @@ CASES = (
         "returned bool, not a Health",
         body="def check_health(self):\n    return True",
     ),
-    _bad(
+    _hangs(
         "its health check hangs",
-        "took longer than 0.4 s in check_health",
+        "took longer than 2 s in check_health",
+        "health_timeout_seconds",
         body="async def check_health(self):\n    import asyncio; await asyncio.Event().wait()",
     ),
     _bad(

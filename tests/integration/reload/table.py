@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hotplane import Hotplane
 from hotplane.errors import PluginReloadFailed
-from tests.integration.reload.cases import CASES, SETTINGS, Case
+from tests.integration.reload.cases import CASES, Case
 from tests.integration.reload.conftest import configuration_of, write_programs
 
 
@@ -19,7 +19,7 @@ async def row(case: Case, folder: Path) -> str:
     directory.mkdir()
     (directory / "marking.py").write_text(case.before)
     entries = [{"name": "marking", "configuration": {"words": "many"}}] if "words" in case.before else []
-    tree = configuration_of(folder, directory, write_programs(folder), entries, {**SETTINGS, "watch": False})
+    tree = configuration_of(folder, directory, write_programs(folder), entries, {**case.settings, "watch": False})
     async with Hotplane.from_config(tree) as host:
         (directory / "marking.py").write_text(case.text)
         try:

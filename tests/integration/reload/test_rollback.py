@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.reload.cases import CASES, SETTINGS, Case
+from tests.integration.reload.cases import CASES, Case
 from tests.integration.reload.conftest import OpenYard, Yard
 
 WORDS = {"name": "marking", "configuration": {"words": "many"}}
@@ -30,7 +30,7 @@ async def test_a_bad_edit_leaves_the_old_generation_serving(
     caplog.set_level("INFO", "hotplane")
     (directory / "marking.py").write_text(case.before)
     entries = [WORDS] if "words" in case.before else []
-    async with open_yard(*entries, **SETTINGS) as yard:
+    async with open_yard(*entries, **case.settings) as yard:
         assert await yard.marker() == "one"
         yard.write(case.text)
         await edited(yard, case)
