@@ -7,6 +7,7 @@ runner that is started and can run the programs of `hotplane.testing.runner_prog
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -25,10 +26,21 @@ RunnerPromise: TypeAlias = Callable[[Runner[Any]], Awaitable[None]]
 
 _BOUND = 10.0
 _GRACE = 0.25
+_TRIES = 5
 _VALUES: tuple[Json, ...] = (
     None, False, 0, "", [], {}, -(2**63), 2**64 - 1, 1.5, 1e308, 5e-324,
     "naïve ☃ 𝄞 \x00 \u2028", {"ключ": ["値", {"": None}]}, [[[[[[[[1]]]]]]]],
 )  # fmt: skip
+
+
+async def _quickest(measure: Callable[[], Awaitable[float]], limit: float) -> float:
+    """Return the seconds of the first try within a limit, else of the quickest: any machine stands still at times."""
+    quickest = math.inf
+    for _ in range(_TRIES):
+        quickest = min(quickest, await measure())
+        if quickest < limit:
+            break
+    return quickest
 
 
 def contract_task(function: str) -> Task:
@@ -116,11 +128,17 @@ async def _an_unknown_program_was_not_executed(runner: Runner[Any]) -> None:
 
 async def _the_deadline_is_kept(runner: Runner[Any]) -> None:
     """A program that takes too long is given up at its deadline."""
-    began = time.perf_counter()
-    found = await _verdict(runner, "pause", 30, deadline=0.2)
-    took = time.perf_counter() - began
-    require(found.outcome == TIMEOUT, f"an overrun deadline gave {found.outcome!r}, not {TIMEOUT!r}")
-    require(0.15 < took < 0.2 + _GRACE, f"a deadline of 0.2 s ended after {took:.2f} s")
+
+    async def overrun() -> float:
+        began = time.perf_counter()
+        found = await _verdict(runner, "pause", 30, deadline=0.2)
+        took = time.perf_counter() - began
+        require(found.outcome == TIMEOUT, f"an overrun deadline gave {found.outcome!r}, not {TIMEOUT!r}")
+        require(took > 0.15, f"a deadline of 0.2 s ended after {took:.2f} s")
+        return took
+
+    took = await _quickest(overrun, 0.2 + _GRACE)
+    require(took < 0.2 + _GRACE, f"a deadline of 0.2 s ended after {took:.2f} s")
 
 
 async def _a_slow_program_does_not_speak_against_it(runner: Runner[Any]) -> None:
@@ -131,13 +149,18 @@ async def _a_slow_program_does_not_speak_against_it(runner: Runner[Any]) -> None
 
 async def _a_cancelled_call_ends_at_once(runner: Runner[Any]) -> None:
     """Who gives up a call is free at once, and the runner goes on working."""
-    call = asyncio.ensure_future(_run(runner, "pause", 30))
-    await asyncio.sleep(0.05)
-    began = time.perf_counter()
-    call.cancel()
-    await asyncio.wait((call,), timeout=_BOUND)
-    took = time.perf_counter() - began
-    require(call.cancelled(), "a cancelled call did not end as cancelled")
+
+    async def cancel() -> float:
+        call = asyncio.ensure_future(_run(runner, "pause", 30))
+        await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        call.cancel()
+        await asyncio.wait((call,), timeout=_BOUND)
+        took = time.perf_counter() - began
+        require(call.cancelled(), "a cancelled call did not end as cancelled")
+        return took
+
+    took = await _quickest(cancel, _GRACE)
     require(took < _GRACE, f"a cancelled call ended only after {took:.2f} s")
     require(await _run(runner, "echo", 1) == 1, "after a cancelled call it does not work")
 
@@ -145,10 +168,14 @@ async def _a_cancelled_call_ends_at_once(runner: Runner[Any]) -> None:
 async def _calls_run_side_by_side(runner: Runner[Any]) -> None:
     """Fifty calls of a tenth of a second take much less than five seconds, and each gets its own answer."""
     seconds = [0.1 + number / 10_000 for number in range(50)]
-    began = time.perf_counter()
-    outputs = await asyncio.gather(*(_run(runner, "pause", each) for each in seconds))
-    require(outputs == seconds, "calls side by side got each other's answers")
-    took = time.perf_counter() - began
+
+    async def run_all() -> float:
+        began = time.perf_counter()
+        outputs = await asyncio.gather(*(_run(runner, "pause", each) for each in seconds))
+        require(outputs == seconds, "calls side by side got each other's answers")
+        return time.perf_counter() - began
+
+    took = await _quickest(run_all, 2)
     require(took < 2, f"fifty calls of 0.1 s side by side took {took:.1f} s")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import threading
@@ -26,6 +27,13 @@ from hotplane.records import ExecutionFailure, PluginMetadata, ValidationResult
 
 META = PluginMetadata(name="broken", version="1.0")
 FINE = ValidationResult(valid=True)
+
+
+def beside_the_loop() -> None:
+    """Object to being called by an event loop."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise AssertionError("called in the event loop")
 
 
 class Sound(Validator):
@@ -122,6 +130,14 @@ class Blocks(Sound):
     def validate(self, execution: Any, context: Any) -> Any:
         if execution.latency_ms > 1000:
             time.sleep(0.1)
+        return FINE
+
+
+class BlocksAside(Sound):
+    blocking = True
+
+    def validate(self, execution: Any, context: Any) -> Any:
+        beside_the_loop()
         return FINE
 
 
@@ -314,6 +330,7 @@ class SyncRunner(Runner):
 class SlowConstructor(Sound):
     def __init__(self) -> None:
         super().__init__()
+        beside_the_loop()
         time.sleep(0.2)
 
 
