@@ -65,11 +65,11 @@ async def stopped_in_mid_call(site: Site) -> Result:
         async with open_host(site.folder, endpoint=endpoint, http=site.standby.url, secret_file=secret) as host:
             load = Load(host, site.ledger, "host stopped in mid-call")
             calls = await _begin_long_calls(load)
-            began = time.perf_counter()
+            began = time.monotonic()
             await host.stop(0.3)
-            took = time.perf_counter() - began
+            ended = time.monotonic()
             await asyncio.gather(*calls)
-        assert in_time(took, 1.3), f"the stop took {took:.2f} s"
+        assert in_time(ended - began, 1.3, ended=ended), f"the stop took {ended - began:.2f} s"
         assert {each.why for each in load.seen} == {"interrupted"}
         began = time.perf_counter()
         async with open_host(site.folder, endpoint=endpoint, http=site.standby.url, secret_file=secret) as host:

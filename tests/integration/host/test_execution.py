@@ -21,6 +21,7 @@ from hotplane.errors import (
     InvalidId,
     NotJson,
     ShuttingDown,
+    StorageSlow,
     StorageUnavailable,
     TooManyStuckThreads,
     UnknownTask,
@@ -87,7 +88,10 @@ async def test_the_deadline_is_kept(build: Build, programs: str, program: str) -
 
         async def execute() -> None:
             started = time.perf_counter()
-            assert (await host.execute(program, {})).status == "timeout"
+            try:
+                assert (await host.execute(program, {})).status == "timeout"
+            except StorageSlow:  # the machine stood still just then: no try in time
+                await execute()
             assert time.perf_counter() - started >= 0.2
 
         assert await kept(0.45, execute)
@@ -309,7 +313,7 @@ async def test_stopping_finishes_what_it_can_and_records_the_rest(build: Build) 
     endless = asyncio.create_task(host.execute("wait_for_ever", {}))
     while host.stats()["in_flight"] != 2:  # noqa: ASYNC110 - bounded by the test's time limit
         await asyncio.sleep(0.001)
-    await host.stop(grace=0.6)
+    await host.stop(grace=3.0)  # far more than the quick one needs
     assert (await quick).status == "success"
     assert (await endless).status == "interrupted"
     with pytest.raises(ShuttingDown):

@@ -44,7 +44,7 @@ class Patient(Validator):
     blocking = True
 
     def validate(self, execution, context):
-        time.sleep(0.3)
+        time.sleep(0.4)
         return ValidationResult(valid=True)
 """
 
@@ -306,9 +306,9 @@ async def test_more_executions_than_threads_wait_for_a_blocking_validator(build:
     folder = tmp_path / "plugins"
     folder.mkdir()
     (folder / "patient.py").write_text(PATIENT)
-    validators = [{"name": "patient", "timeout_ms": 900}]
+    validators = [{"name": "patient", "timeout_ms": 2_500}]
     plugins = {"directories": [str(folder)], "watch": False, "validators": validators, "samplers": NO_SAMPLES}
     async with build(plugins=plugins) as host:
-        done = await asyncio.gather(*(host.execute("shout", {"text": "x"}, sample=True) for _ in range(32)))
+        done = await asyncio.gather(*(host.execute("shout", {"text": "x"}, sample=True) for _ in range(64)))
         assert {(each.valid, each.validations[0].message) for each in done} == {(True, "")}
         assert host.stats()["stuck_threads"] == 0

@@ -141,16 +141,16 @@ async def test_a_caller_that_gives_up_as_its_answer_comes(pair: Pair):
 async def test_a_caller_that_gives_up_as_its_deadline_passes(pair: Pair):
     """It is cancelled, not timed out, and the peer is told that nobody waits."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + 0.2
-    call = pair.calls(0.2)
+    deadline = loop.time() + 0.9
+    call = pair.calls(0.9)
     await pair.said()
     mishaps = list[object]()
     loop.set_exception_handler(lambda _, context: mishaps.append(context))
     loop.call_at(deadline - 0.01, call.cancel)
-    time.sleep(0.25)  # noqa: ASYNC251 - so that both are due in the same turn
+    time.sleep(0.95)  # noqa: ASYNC251 - so that both are due in the same turn
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert set(await pair.said()) == {Cancel(1)}
+    assert {each for each in await pair.said() if not isinstance(each, Ping)} == {Cancel(1)}
     assert mishaps == []
 
 
