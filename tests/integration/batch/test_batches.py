@@ -109,7 +109,7 @@ async def test_cancelling_reaches_what_runs_and_what_waits(host, module):
 
 async def test_an_item_that_hangs_meets_its_deadline(host):
     """The others go on beside it."""
-    made = await submit(host, "hang_on_three", 50, item_timeout_ms=300, max_concurrency=2)
+    made = await submit(host, "hang_on_three", 50, item_timeout_ms=2_000, max_concurrency=2)
     ended = await host.batches.wait(made.id, 10)
     assert (ended.counts.succeeded, ended.counts.timed_out) == (49, 1)
 

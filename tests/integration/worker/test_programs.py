@@ -71,7 +71,7 @@ async def test_a_payload_that_is_not_json_is_refused_before_anything_runs(worker
 
 async def test_a_deadline_ends_an_async_program(worker: Running):
     """The caller gets its answer at the deadline, and the program is cancelled."""
-    answer = await worker.post("light:nap", worker.marks, deadline_ms=100)
+    answer = await worker.post("light:nap", worker.marks, deadline_ms=1_500)
     assert (answer.status_code, answer.json()["error"]["type"]) == (504, "deadline-exceeded")
     await until(lambda: worker.marked("cancelled"))
 
@@ -124,7 +124,7 @@ async def test_native_code_that_never_lets_go_is_killed_at_its_deadline(worker: 
 
 async def test_a_process_that_overran_is_gone_with_what_it_started(worker: Running):
     """A program's own child does not outlive the process that was killed."""
-    answer = await worker.post("heavy:spawn", worker.marks, deadline_ms=500)
+    answer = await worker.post("heavy:spawn", worker.marks, deadline_ms=2_500)
     assert answer.status_code == 504
     killed, grandchild = pids_in(worker)
     await until(lambda: not is_alive(killed) and not is_alive(grandchild))

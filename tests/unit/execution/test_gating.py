@@ -250,15 +250,17 @@ class Waiting(Validator):
         return result(True)
 
 
-@pytest.mark.parametrize(("policy", "valid"), [("all", True), ("first-failure", None)])
-async def test_validators_judge_at_the_same_time_where_the_policy_allows_it(policy: str, valid: bool | None) -> None:
+@pytest.mark.parametrize(("policy", "limit", "valid"), [("all", 20.0, True), ("first-failure", 0.2, None)])
+async def test_validators_judge_at_the_same_time_where_the_policy_allows_it(
+    policy: str, limit: float, valid: bool | None
+) -> None:
     """Three that wait for each other agree; one after the other they run out of time."""
     registry, barrier = Registry(), asyncio.Barrier(3)
     for name in "abc":
-        registry.register(validator := Waiting(), id=name, limit=0.2)
+        registry.register(validator := Waiting(), id=name, limit=limit)
         validator.barrier = barrier
     settings = ValidationSettings(policy=ValidationPolicy(policy), concurrent=True)
-    results, whole = await judge(registry.chain(Validator), execution(), PLAN, 5.0, settings)
+    results, whole = await judge(registry.chain(Validator), execution(), PLAN, 60.0, settings)
     assert ([each.validator for each in results], whole) == (["a", "b", "c"], valid)
 
 

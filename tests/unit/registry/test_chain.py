@@ -213,9 +213,9 @@ async def test_a_timeout_in_a_thread_is_the_plugins_own_until_its_time_is_up() -
         await asyncio.sleep((timeout or 0.0) if args[0] == "late" else 0)
         raise TimeoutError
 
-    for when, overran in (("early", False), ("late", True)):
+    for when, limit, overran in (("early", 20.0, False), ("late", 0.02, True)):
         link = Link(
-            validator(lambda e: e, blocks=True), plugin_id="made", stats=PluginStats(), limit=0.02, offload=pool
+            validator(lambda e: e, blocks=True), plugin_id="made", stats=PluginStats(), limit=limit, offload=pool
         )  # fmt: skip
         failure = await link.invoke(when, None)
         assert (type(failure.error) is PluginTimeout, failure.timed_out) == (overran, overran)
