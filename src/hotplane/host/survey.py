@@ -29,7 +29,7 @@ async def survey(read: Callable[[], T], what: str, *, offload: Offload, late: Ca
         read: Does it.
         what: What is read, for the message; the start of a sentence.
         offload: Runs it.
-        late: Called on the loop when a reading that was given up has ended after all, with whatever result.
+        late: Called on the loop when a reading that was given up has succeeded after all.
 
     Raises:
         PluginsUnreadable: It took longer than `SURVEY_SECONDS`; the thread goes on until the reading ends.
@@ -53,11 +53,10 @@ class _Reading(Generic[T]):
 
     def run(self) -> T:
         """Read; called in a thread."""
-        try:
-            return self._read()
-        finally:
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-                self._loop.call_soon_threadsafe(self._end)
+        found = self._read()
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(self._end)
+        return found
 
     def give_up(self) -> None:
         """Wait for it no more."""
