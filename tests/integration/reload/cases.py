@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from textwrap import indent
 
-from tests.integration.reload.conftest import source
+from tests.integration.reload.conftest import HANG, source
 
 __all__ = ["CASES", "Case"]
 
@@ -47,7 +48,7 @@ CASES = (
         "its import hangs",
         "its import takes longer than 2 s",
         "import_timeout_seconds",
-        top="import time\ntime.sleep(30)",
+        top=HANG,
     ),
     Case("its version is invalid", source("new", version="newest"), "'newest' is not a PEP 440 version"),
     Case("it has no metadata", source("new").replace("    metadata =", "    facts ="), "it has no `metadata"),
@@ -69,7 +70,7 @@ CASES = (
         "its sync start hangs",
         "took longer than 2 s in start",
         "start_timeout_seconds",
-        body="def start(self, context):\n    import time; time.sleep(30)",
+        body="def start(self, context):" + indent(HANG, "    "),
     ),
     _hangs(
         "its async start hangs",

@@ -35,6 +35,15 @@ class Marking(Validator{config}):
 """
 
 
+HANG = """
+import time
+from pathlib import Path
+while "import time" in Path(__file__).read_text():
+    time.sleep(0.02)
+"""
+"""Hangs until its file says something else, so that no thread and no module of it outlives the test."""
+
+
 def source(
     marker: str = "one",
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hotplane.host.discovery import discover
 from hotplane.host.distributions import inventory
 from hotplane.plugins import Validator
 from hotplane.records import PluginMetadata, ValidationResult
-from tests.integration.reload.conftest import OpenYard, Yard, configuration_of, source
+from tests.integration.reload.conftest import HANG, OpenYard, Yard, configuration_of, source
 
 BAD = {
     "not_python": ("this is not a language", "it is not valid Python"),
@@ -24,7 +24,7 @@ BAD = {
     "quits": (source(name="quits", top="import os\nraise KeyboardInterrupt"), "KeyboardInterrupt"),
     "base": (source(name="base", top="raise BaseException('all')"), "BaseException: all"),
     "endless": (source(name="endless", top="def f(): f()\nf()"), "it recurses without end"),
-    "hangs": (source(name="hangs", top="import time; time.sleep(30)"), "its import takes longer than 3 s"),
+    "hangs": (source(name="hangs", top=HANG), "its import takes longer than 3 s"),
     "two": (source(name="a") + source(name="b").replace("Marking", "Other"), "2 plugin classes"),
     "none": ("x = 1\n", "it has no plugin class"),
     "bare": (source(name="bare").replace("    metadata =", "    facts ="), "it has no `metadata"),
@@ -44,14 +44,15 @@ ODD = {
 
 
 @pytest.fixture
-def full(directory: Path) -> Path:
+def full(directory: Path) -> Iterator[Path]:
     """Fill the directory with bad and odd plugins beside a good one."""
     (directory / "marking.py").write_text(source("good"))
     for name, text in {**{name: text for name, (text, _) in BAD.items()}, **ODD}.items():
         (directory / f"{name}.py").write_text(text)
     (directory / "empty_package").mkdir()
     (directory / "README.md").write_text("not a plugin")
-    return directory
+    yield directory
+    (directory / "hangs.py").write_text("")
 
 
 def status_of(yard: Yard, name: str) -> tuple[str, str]:

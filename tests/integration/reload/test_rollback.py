@@ -38,6 +38,7 @@ async def test_a_bad_edit_leaves_the_old_generation_serving(
         if "old export_state" not in case.name:
             swapped = await yard.until_reload("swapped")
             assert (swapped.generation, await yard.marker()) == (2, "good")
+        await yard.until(lambda: yard.host.stats()["stuck_threads"] == 0)
     failed = [record for record in caplog.records if record.getMessage().startswith("plugin.reload-failed")]
     assert case.words in vars(failed[0])["hotplane_fields"]["reason"]
 
