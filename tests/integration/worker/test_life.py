@@ -94,7 +94,7 @@ async def test_a_second_signal_does_not_wait_for_the_grace(start: Start):
         worker.process.send_signal(signal.SIGINT)
         await until(lambda: client.draining)
         worker.process.send_signal(signal.SIGINT)
-        assert await worker.ended(3) == 0
+        assert await worker.ended(20) == 0
         with pytest.raises((PeerShuttingDown, ConnectionLost)):
             await call
 
@@ -107,7 +107,7 @@ async def test_a_killed_worker_leaves_no_process_behind(start: Start):
     left = children(worker.process.pid)
     worker.process.kill()
     assert len(left) == 2
-    await until(lambda: not any(map(is_alive, left)), 5)
+    await until(lambda: not any(map(is_alive, left)))
     with pytest.raises(ConnectionLost):
         await call
 
