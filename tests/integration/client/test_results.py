@@ -247,7 +247,7 @@ async def test_an_error_of_the_items_is_the_callers(both: Any, fake: Any) -> Non
 
 async def test_a_refused_stream_is_an_error(both: Any, fake: Any) -> None:
     """A refusal before the first event is raised with the server's words."""
-    fake.host.refuse(404, "unknown-task")
+    fake.host.refuse(404, "unknown-task", times=9)  # the end of a connection with an unread body may swallow one
     with pytest.raises(ApiNotFound):
         await both.each(both.client.stream("nothing", (str(n) for n in range(100_000))))
 
