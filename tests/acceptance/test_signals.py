@@ -140,7 +140,7 @@ async def test_a_server_stopped_under_load_answers_what_runs_and_ends_in_time(se
     found = await stored(server.store)
     print(f"SIGTERM: {len(load.answered)} answered, {len(found)} stored, ended after {took:.2f} s")
     assert server.process.returncode == 0
-    assert took < 11
+    assert in_time(took, 5)  # when the work is done, long before the grace is over
     assert load.answered.keys() <= found.keys()
     assert len(load.answered) > 2 * CONNECTIONS, "nothing was in flight"
     assert set(load.answered.values()) == {"success"}
