@@ -102,7 +102,7 @@ NAMELESS = {
 
 
 async def test_what_cannot_have_its_name_is_left_out(
-    open_yard: OpenYard, directory: Path, caplog: pytest.LogCaptureFixture
+    open_yard: OpenYard, directory: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file whose name is reserved, no id, or taken keeps the host from nothing, and says why it is not there."""
     (directory / "marking.py").write_text(source("good"))
@@ -112,7 +112,8 @@ async def test_what_cannot_have_its_name_is_left_out(
         assert yard.status().state == "active"
         for _, words in NAMELESS.values():
             assert words in caplog.text
-        yard.write(source(name="mended"), "reserved")
+        (tmp_path / "whole.py").write_text(source(name="mended"))
+        (tmp_path / "whole.py").rename(yard.path("reserved"))  # half a file would be taken in under the file's name
         await yard.until(lambda: any(status.id == "mended" for status in yard.host.plugins.list()))
 
 
