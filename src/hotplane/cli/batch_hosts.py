@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hotplane.app import Hotplane
     from hotplane.client import AsyncBatchHandle, AsyncClient, Retry
-    from hotplane.execution.batch import NewItem
+    from hotplane.execution.batch import BatchStatus, NewItem
 
 __all__ = ["BatchHost", "here", "there", "translated"]
 
@@ -176,7 +176,12 @@ class _Here:
     async def begin(self, task: str, options: Mapping[str, Any], lines: Iterator[bytes]) -> str:
         from hotplane.execution.batch import BatchOptions
 
-        made = await self._host.batches.create(BatchOptions(task_id=task, **options))
+        making = asyncio.ensure_future(self._host.batches.create(BatchOptions(task_id=task, **options)))
+        try:
+            made = await asyncio.shield(making)
+        except asyncio.CancelledError:  # it is stored all the same, and nobody would ever fill it
+            await self._forget(making)
+            raise
         self._id = made.id
         self._filling = asyncio.create_task(self._fill(lines), name="hotplane-batch-fill")
         return made.id
@@ -219,6 +224,14 @@ class _Here:
             # What went wrong was told with the results; of a batch that was given up early nobody has to hear.
             (ended,) = await asyncio.gather(self._filling, return_exceptions=True)
             self.kept = not isinstance(ended, EmptyBatch)
+
+    async def _forget(self, making: asyncio.Future[BatchStatus]) -> None:
+        from hotplane.errors import EmptyBatch
+
+        (made,) = await asyncio.gather(making, return_exceptions=True)
+        if not isinstance(made, BaseException):
+            with suppress(EmptyBatch):  # which says that it is gone
+                await self._host.batches.seal(made.id, truncated=True)
 
     async def _fill(self, lines: Iterator[bytes]) -> None:
         items = self._items(lines)

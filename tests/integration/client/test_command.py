@@ -228,6 +228,20 @@ def test_ctrl_c_before_the_first_item_leaves_nothing_to_speak_of(here: Path) -> 
     assert holder(here) == []
 
 
+async def test_an_interrupt_while_a_batch_is_made_leaves_none(here: Path) -> None:
+    """It is stored although nobody waits for it any more, and then forgotten."""
+    async with in_this_process(None, None) as host:
+        for turns in range(1, 20):
+            beginning = asyncio.create_task(host.begin("double", {}, iter(())))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            beginning.cancel()
+            await asyncio.wait({beginning})
+            if not beginning.cancelled():  # the machine stood still, and it was made meanwhile
+                break
+    assert holder(here) == []
+
+
 def begun(here: Path) -> bool:
     """Tell whether there is a batch."""
     try:
