@@ -251,7 +251,7 @@ async def test_a_quiet_answer_has_a_heartbeat(edge: Any) -> None:
     """Blank lines and comments keep those in between from hanging up."""
     edge.server._ongoing.streams.heartbeat_seconds = 0.05
     made = await edge.client.post(
-        "/api/batch/execute?task=patient", json=[{"input": 0.6}], headers={"prefer": "wait=0"}
+        "/api/batch/execute?task=patient", json=[{"input": 2.5}], headers={"prefer": "wait=0"}
     )
     followed = await edge.client.get(f"{made.headers['location']}/results?follow=true")
     assert followed.text.count("\n") > 2
