@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table
 from hotplane.errors import Conflict, HotplaneError
 from hotplane.log import get_logger
 from hotplane.storage.database import Database, Fault, Scope
-from hotplane.storage.inserting import DELIVERIES, ENDINGS, Shape, deliveries_of_all, inserts, whole
+from hotplane.storage.inserting import DELIVERIES, ENDINGS, Shape, deliveries_of_all, endings_of_all, inserts, whole
 from hotplane.storage.tables import batch_results, events, executions
 from hotplane.storage.writes import Addressee, Cell, Row, Write
 
@@ -151,20 +151,19 @@ class _Sheet:
         self._next = sequence
         self._now = time.time_ns() // 1_000
         self._executions: list[Cell] = []
-        self._endings: list[Cell] = []
+        self._records = 0
+        self._endings: list[tuple[int, Row]] = []
         self._events: list[int] = []
         self._addressed: defaultdict[str, list[int]] = defaultdict(list)
         """The events that go to each handler in no order."""
-        self._cells: dict[tuple[Shape, tuple[Cell, ...]], list[Cell]] = {
-            (whole(executions), ()): self._executions,
-            (ENDINGS, (self._now,)): self._endings,
-        }
+        self._cells: dict[tuple[Shape, tuple[Cell, ...]], list[Cell]] = {(whole(executions), ()): self._executions}
 
     def add(self, write: Write) -> None:
         """Give a write its sequences, and take its rows."""
         if write.execution is not None:
             write.sequence = self._next
             self._executions += (self._next, *write.execution)
+            self._records += 1
             if not write.results:
                 self._next += 1
         for row in write.results:
@@ -180,23 +179,41 @@ class _Sheet:
             write.sequence = self._next - 1
 
     def statements(self, placeholder: str) -> Iterator[tuple[str, Sequence[object]]]:
-        """Yield what inserts all of them, each statement with its parameters; deliveries come behind their events."""
-        everything: list[tuple[str, Sequence[object]]] = []
+        """Yield what inserts all of them, each statement with its parameters.
+
+        What all records, or all events, of the group have in common is selected from them, behind them.
+        """
+        selected: list[tuple[str, Sequence[object]]] = []
+        if self._end_alike():
+            (first, (kind, severity, _, body)), (last, _) = self._endings[0], self._endings[-1]
+            values = (kind, severity, body, self._now, first - 1, last - 1)
+            selected.append((endings_of_all(placeholder), values))
+        else:
+            cells = self._of(ENDINGS, self._now)
+            for sequence, row in self._endings:
+                cells += (sequence, *row)
         for handler, sequences in self._addressed.items():
             if sequences == self._events:
-                everything.append((deliveries_of_all(placeholder), (handler, self._now, sequences[0], sequences[-1])))
+                selected.append((deliveries_of_all(placeholder), (handler, self._now, sequences[0], sequences[-1])))
             else:
                 cells = self._of(DELIVERIES, handler, self._now)
                 for sequence in sequences:
                     cells += (sequence, None)
         for (shape, same), cells in self._cells.items():
             yield from inserts(shape, cells, same, placeholder)
-        yield from everything
+        yield from selected
+
+    def _end_alike(self) -> bool:
+        """Return whether each record of the group has an ending, and all of them differ in nothing but the task."""
+        if not self._endings or len(self._endings) != self._records:
+            return False
+        kind, severity, _, body = self._endings[0][1]
+        return all(row[3] == body and row[0] == kind and row[1] == severity for _, row in self._endings)
 
     def _tell(self, write: Write) -> None:
         if write.ending is not None:
             self._address(write.ending_to)
-            self._endings += (self._next, *write.ending)
+            self._endings.append((self._next, write.ending))
             self._events.append(self._next)
             self._next += 1
         for index, row in enumerate(write.events):

@@ -2,7 +2,8 @@
 
 Every statement lets go of the interpreter's lock and may wait 5 ms for it when the loop is busy, so a row each
 (`executemany`) took 95 ms for 256 rows beside a busy thread; one statement takes 5 ms. Every cell that is handed to the
-driver costs about 0.1 µs, so what is the same in all rows is handed over once, or stands in the statement.
+driver costs about 0.1 µs, so what is the same in all rows is handed over once, or stands in the statement; and what
+follows from rows that the group has stored already is selected from them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from functools import cache
 from msgspec import Struct
 from sqlalchemy import Table
 
-from hotplane.storage.tables import deliveries, events
+from hotplane.storage.tables import deliveries, events, executions
 
-__all__ = ["DELIVERIES", "ENDINGS", "LARGEST_INSERT", "Shape", "deliveries_of_all", "inserts", "whole"]
+__all__ = [
+    "DELIVERIES",
+    "ENDINGS",
+    "LARGEST_INSERT",
+    "Shape",
+    "deliveries_of_all",
+    "endings_of_all",
+    "inserts",
+    "whole",
+]
 
 LARGEST_INSERT = 128
 """Rows in one INSERT."""
@@ -66,11 +76,24 @@ def inserts(
 
 
 @cache
+def endings_of_all(placeholder: str) -> str:
+    """Return the statement that makes the endings of all records of a range, where they are the same but for the task.
+
+    Its parameters are type, severity, body, the present, the first and the last sequence of the records.
+    """
+    same = ", ".join([placeholder] * 2)
+    return (
+        f"INSERT INTO {events.name} (sequence, type, severity, task_id, body, at, record) "  # noqa: S608 - our own names
+        f"SELECT sequence + 1, {same}, task_id, {same}, sequence FROM {executions.name} "
+        f"WHERE sequence BETWEEN {placeholder} AND {placeholder}"
+    )
+
+
+@cache
 def deliveries_of_all(placeholder: str) -> str:
     """Return the statement that has every event of a range delivered to one handler, in no order.
 
-    Its parameters are the handler, the present, the first and the last sequence. Most groups need no more, and rows
-    that stand in the log already need not be handed over again: it takes half as long.
+    Its parameters are the handler, the present, the first and the last sequence of the events.
     """
     others, given = zip(*_NEW, strict=True)
     return (

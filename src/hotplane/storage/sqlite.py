@@ -24,6 +24,10 @@ _OLDEST = (3, 35, 0)
 """The first SQLite with RETURNING."""
 _LOG_LIMIT = 64 * 2**20
 """Bytes that the write-ahead log keeps on disk after a burst."""
+_LOG_PAGES = 2_000
+"""Pages of the log after which they are copied into the file, by the commit that comes to it. Each commit changes the
+same last pages of every index, so that twice as many as by default copy less. With 4 000, a single call beside a batch
+waited 8 ms longer at the 99th percentile."""
 _STATEMENTS = 256
 """Prepared statements kept per connection: more than the shapes of one group."""
 _STEPS = 100_000
@@ -129,6 +133,7 @@ class SQLite:
         try:
             self._use_log(driver)
             driver.execute(f"PRAGMA synchronous={self._settings.synchronous}")
+            driver.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             driver.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
         except BaseException:
             driver.close()

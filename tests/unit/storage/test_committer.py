@@ -31,8 +31,8 @@ def committer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Committer]:
     opened.close()
 
 
-def _record(id: str, events: int = 0) -> Write:
-    return Write((id, "task", "success", 0, False, None, True, 0, False, None, b"{}"), [_EVENT] * events)
+def _record(id: str, events: int = 0, task: str = "task") -> Write:
+    return Write((id, task, "success", 0, False, None, True, 0, False, None, b"{}"), [_EVENT] * events)
 
 
 def _ids(committer: Committer, table: str = "executions", column: str = "id") -> list[object]:
@@ -44,7 +44,7 @@ def _ids(committer: Committer, table: str = "executions", column: str = "id") ->
 def _empty(committer: Committer) -> None:
     connection = committer.connect()
     with connection.begin():
-        for table in ("executions", "events", "deliveries"):
+        for table in ("executions", "events", "deliveries", "batch_results"):
             connection.execute(text(f"DELETE FROM hotplane_{table}"))
         connection.execute(text("UPDATE hotplane_counters SET value = 0"))
 
@@ -140,3 +140,36 @@ def test_each_event_goes_to_its_addressees_alone(committer, groups):
         columns = "handler, event, order_key, state, attempts, due_at"
         found = connection.execute(text(f"SELECT {columns} FROM hotplane_deliveries ORDER BY event, handler")).all()
     assert [tuple(row) for row in found] == sorted(wanted, key=lambda each: each[1::-1])
+
+
+_ENDS = st.one_of(st.none(), st.tuples(st.sampled_from(("done", "failed")), st.sampled_from((b"one", b"two"))))
+
+
+@given(ends=st.lists(_ENDS, min_size=1, max_size=40), batch=st.booleans())
+@example(ends=[("done", b"one")] * 3, batch=True)
+@example(ends=[("done", b"one"), ("done", b"two")], batch=False)
+@example(ends=[("done", b"one"), None], batch=False)
+@settings(max_examples=50, deadline=None)
+def test_each_ending_stands_behind_its_own_record(committer, ends, batch):
+    """Whether the records of a group end alike, differently or not at all, of a batch or not."""
+    _empty(committer)
+    writes: list[Write] = []
+    for number, end in enumerate(ends):
+        write = _record(f"id-{number}", task=f"task-{number % 3}")
+        if end is not None:
+            write.ending = (end[0], "info", f"task-{number % 3}", end[1])
+        if batch:
+            write.results = [(1, number, "success", False, None, b"{}")]
+        writes.append(write)
+    committer.store(writes)
+    columns = "e.type, e.severity, e.task_id, e.body, x.id, e.sequence - e.record"
+    query = f"SELECT {columns} FROM hotplane_events e JOIN hotplane_executions x ON x.sequence = e.record ORDER BY 5"
+    connection = committer.connect()
+    with connection.begin():
+        found = connection.execute(text(query)).all()
+    wanted = [
+        (end[0], "info", f"task-{number % 3}", end[1], f"id-{number}", 1)
+        for number, end in enumerate(ends)
+        if end is not None
+    ]
+    assert [tuple(row) for row in found] == sorted(wanted, key=lambda each: each[4])
