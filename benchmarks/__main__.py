@@ -26,7 +26,7 @@ BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
     "plugins": {"rounds": 9},
     "judgement": {"rounds": 5},
     "reload": {"rounds": 15},
-    "events": {"rounds": 3, "count": 2_000, "backlog": 20_000},
+    "events": {"rounds": 5, "count": 3_000, "backlog": 20_000},
     "idle": {"seconds": 3.0},
     "valkyrie": {"rounds": 3, "seconds": 0.5},
     "availability": {"seconds": 10.0},

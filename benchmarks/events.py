@@ -42,7 +42,7 @@ PROGRAM = "async def work(value):\n    return value\n"
 events_of = pipeline.events_of
 
 
-def measure(rounds: int = 5, count: int = 4_000, backlog: int = BACKLOG) -> list[Row]:
+def measure(rounds: int = 9, count: int = 4_000, backlog: int = BACKLOG) -> list[Row]:
     """Measure everything.
 
     Args:
@@ -73,7 +73,7 @@ def _committing(folder: Path, rounds: int, count: int) -> list[Row]:
     stored, sent, alone = _Side([entry], eventful=True), _Side([taken], eventful=True), _Side([], eventful=False)
     with_row, without = zip(*(asyncio.run(_turns(folder, count, (stored, alone))) for _ in range(rounds)), strict=True)
     # By itself, since what it delivers goes on beside whatever comes next.
-    delivered = [asyncio.run(_turns(folder, count, (sent,)))[0] for _ in range(rounds)]
+    delivered = [asyncio.run(_turns(folder, count // 2, (sent,)))[0] for _ in range(rounds)]
     peer = "without events"
     return [
         row("execution with its event and one delivery stored", "µs", with_row, peer, without, at_most(1.15)),
