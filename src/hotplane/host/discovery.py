@@ -45,6 +45,8 @@ class Found(Struct, frozen=True, kw_only=True):
     source: Origin
     reference: str
     """What to load: ``module:Class``, or the path."""
+    declared: str | None = None
+    """Its metadata's name where that is literal."""
     kind: str | None = None
     version: str | None = None
     requires_host: str | None = None
@@ -263,6 +265,7 @@ def _with_class(found: Found, declared: Declaration) -> Found:
     return replace(
         found,
         name=declared.name or found.name,
+        declared=declared.name or None,
         kind=declared.kind,
         version=declared.version,
         requires_host=declared.requires_host,

@@ -64,6 +64,7 @@ class TestDirectories:
         """Metadata, kind and facts of a file are known without importing it."""
         found = find_path(path := write("mine.py", FULL))
         assert (found.name, found.version, found.kind) == ("my-check", "1.2", "validator")
+        assert found.declared == "my-check"
         assert (found.requires_host, found.requires) == (">=0.1", ("other>=1", "third"))
         assert (found.class_name, found.source, found.problems) == ("Mine", Origin.DIRECTORY, ())
         assert (found.path, found.size) == (str(path), path.stat().st_size)
@@ -93,7 +94,8 @@ class TestDirectories:
     def test_not_literal(self, write: Write, metadata: str) -> None:
         """What is not literal is unknown, not wrong; the file's name stands in for the plugin's."""
         found = find_path(write("mine.py", f"class A(Sampler):\n    metadata = {metadata}\n"))
-        assert (found.name, found.kind, found.version, found.problems) == ("mine", "sampler", None, ())
+        assert (found.name, found.declared, found.kind, found.version) == ("mine", None, "sampler", None)
+        assert found.problems == ()
 
     def test_bases_in_the_file(self, write: Write) -> None:
         """A class gets its kind and metadata from bases in the same file, and the bases do not count."""
