@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from hotplane.errors import HotplaneError, PluginsUnreadable
-from hotplane.host.discovery import Discovery, Found, Origin
+from hotplane.host.discovery import Discovery, Found, Origin, find_path
 from hotplane.host.manager import Manager
 from hotplane.host.slot import PluginSpec
 from hotplane.host.status import PluginStatus
@@ -86,9 +87,10 @@ class Directories:
     async def rescan(self) -> None:
         """Look at every source, and act on what is new or gone; what is known is the caller's to reload."""
         for entry in self._known_entries():
-            if entry.parent in self._directories and not entry.exists():
+            if entry.parent in self._directories:
+                there = entry.exists()
                 for plugin_id in self._manager.find_path(entry):
-                    await self._gone(plugin_id)
+                    await (self._check_name(plugin_id, entry) if there else self._gone(plugin_id))
         try:
             await self._take_in_new(await self.look())
         except PluginsUnreadable as error:  # what is known can be reloaded all the same
@@ -147,11 +149,11 @@ class Directories:
             known = self._manager.find_path(entry)
             there = entry.exists()
             for plugin_id in known:
-                if there:
-                    self._manager.reload_soon(plugin_id)
-                else:
+                if not there:
                     await self._gone(plugin_id)
-            strange = strange or not known or not there
+                elif await self._check_name(plugin_id, entry):
+                    self._manager.reload_soon(plugin_id)
+            strange = strange or not there or not self._manager.find_path(entry)
         if strange:
             await self._take_in_new(await self.look())
 
@@ -176,6 +178,19 @@ class Directories:
         else:
             with suppress(HotplaneError):
                 await self._manager.remove(plugin_id)
+
+    async def _check_name(self, plugin_id: str, entry: Path) -> bool:
+        """Take a plugin out that never served and whose file, now that it is whole, declares another name.
+
+        Returns:
+            Whether it is still there.
+        """
+        with suppress(HotplaneError):  # unreadable, which its reload will tell; or removed meanwhile
+            if not self._manager.keeps_id(plugin_id):
+                found = await survey(partial(find_path, entry), f"The file {entry}", offload=self._offload)
+                if found.declared not in (None, plugin_id) and not self._manager.keeps_id(plugin_id):
+                    await self._manager.remove(plugin_id)
+        return plugin_id in self._manager.find_path(entry)
 
     async def _take_in_new(self, discovery: Discovery) -> None:
         overrides = await self._overrides()

@@ -79,6 +79,9 @@ class Operations:
         slot.tried = found.sha256
         if found.problems and found.sha256 is not None:  # it was read, and no import could make it good
             raise PluginImportFailed(str(spec.path), "; ".join(found.problems))
+        if not slot.keeps_id and found.declared not in (None, spec.id):  # it was half-written when it was taken in
+            reason = f"it declares the name {found.declared!r} by now, and the next look takes it in under that"
+            raise PluginImportFailed(str(spec.path), reason)
         literal = literal_metadata(found)
         if literal is not None:
             self.check_fit(slot, literal)

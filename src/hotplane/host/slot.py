@@ -122,6 +122,11 @@ class Slot:
         return self.spec.kind or (self.spec.found.kind if self.spec.found is not None else None) or ""
 
     @property
+    def keeps_id(self) -> bool:
+        """Whether its id stays whatever its file declares: it served, or somebody named, stopped or changed it."""
+        return self.generation > 0 or self.spec.source != "directory" or self.stopped or bool(self.overrides)
+
+    @property
     def enabled(self) -> bool:
         """Whether it is wanted in its chain: the override, else the spec."""
         return bool(self.overrides.get("enabled", self.spec.enabled))

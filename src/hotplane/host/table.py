@@ -72,6 +72,10 @@ class PluginTable:
         """Return the ids of the plugins that are loaded from a file or package."""
         return tuple(slot.spec.id for slot in self._slots.values() if slot.spec.path == path)
 
+    def keeps_id(self, plugin_id: str) -> bool:
+        """Tell whether a plugin's id stays whatever its file declares; not what comes from a file and never served."""
+        return self._slot(plugin_id).keeps_id
+
     def config_schema(self, plugin_id: str) -> Mapping[str, Json]:
         """Return the JSON Schema of a plugin's configuration; empty while its type is not known."""
         cls = self._slot(plugin_id).cls
