@@ -59,6 +59,8 @@ class Addressing:
         self._settings = settings
         self._supported: dict[str, Collection[EventType]] = {}
         self._answers: dict[EventType, tuple[Addressee, ...]] = {}
+        self._final: dict[EventType, tuple[Addressee, ...]] = {}
+        """Those of them to which nothing in an event adds or takes away: asked for with every execution."""
         self._keyed: dict[EventType, tuple[tuple[str, str], ...]] = {}
         self.handlers: frozenset[str] = frozenset()
         """Who is addressed at all."""
@@ -76,11 +78,19 @@ class Addressing:
             wanting = [handler for handler, supported in self._supported.items() if kind in supported]
             self._answers[kind] = tuple(Addressee(handler) for handler in wanting if orders[handler] == "none")
             self._keyed[kind] = tuple((handler, orders[handler]) for handler in wanting if orders[handler] != "none")
+        self._final = {
+            kind: answer
+            for kind, answer in self._answers.items()
+            if not self._keyed[kind] and kind not in _ABOUT_PLUGINS
+        }
         self._store.addressees = self.of if expected else None
 
     def of(self, event: Told) -> Sequence[Addressee]:
         """Return who has to get `event`."""
         kind = event.type
+        final = self._final.get(kind)
+        if final is not None:
+            return final
         addressees = self._answers[kind]
         if self._keyed[kind]:
             addressees = (*addressees, *(Addressee(name, _key(event, order)) for name, order in self._keyed[kind]))

@@ -35,7 +35,7 @@ class Intake:
         self._bytes = 0
         self._closed = False
         self._taking = False
-        """Whether the one who takes is there; else it stores what it took last."""
+        """Whether the one who takes is there, or on its way; else it stores what it took last."""
         self._ready = False
         """Whether what waits is to be taken now."""
 
@@ -65,6 +65,14 @@ class Intake:
                 raise Overloaded("The queue of the store", self._byte_limit, "storage.queue_bytes")
             (self._patient if write.patient else self._writes).append(write)
             self._bytes += write.size
+
+    def done(self) -> None:
+        """Say that what was taken last is stored; for the one who takes, before anybody hears of it.
+
+        Who hears of it goes on, and may call `wake` before the one who takes is back: that must not be in vain.
+        """
+        with self._changed:
+            self._taking = True
 
     def wake(self) -> None:
         """Have what waits taken now. Nothing happens while the last group is being stored: ask again after that."""

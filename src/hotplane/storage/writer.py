@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Thread
 from typing import cast
 
@@ -197,13 +198,13 @@ class Writer:
         except Exception:
             # A mistake of this program must not leave the callers waiting for ever.
             _log.exception("storing a group failed in an unforeseen way")
+            self.intake.done()
             _fail(group, lambda: StorageError("The store failed in an unforeseen way; the log says more."))
             return
         self._count(group, time.perf_counter() - started)
-        _announce(group)
-        if self.commits:
-            with contextlib.suppress(RuntimeError):  # the loop may be closed when the store was not
-                self.commits.loop.call_soon_threadsafe(self.commits.tell, _committed(group))
+        committed = _committed(group) if self.commits else None
+        self.intake.done()
+        _announce(group, None if committed is None else (self.commits.loop, partial(self.commits.tell, committed)))
 
     def _count(self, group: Sequence[Write], seconds: float) -> None:
         refused = sum(write.error is not None for write in group)
@@ -237,27 +238,40 @@ def _fail(writes: Sequence[Write], error: Callable[[], HotplaneError]) -> None:
 
 def _committed(group: Sequence[Write]) -> Committed:
     stored = [write for write in group if write.error is None]
+    # Nearly all of them go to the very same addressees.
+    recipients = {id(some): some for write in stored for some in (write.ending_to, *write.addressees)}
     return Committed(
         events=any(write.ending or write.events for write in stored),
-        handlers=frozenset(each.handler for write in stored for each in write.recipients()),
+        handlers=frozenset(each.handler for some in recipients.values() for each in some),
         # Sequences grow along the group, so that the last write of a batch has its newest result.
         batches={cast("int", write.results[-1][0]): write.newest_result for write in stored if write.results},
     )
 
 
-def _announce(writes: Sequence[Write]) -> None:
-    """Wake every loop once, whatever the number of its waiters."""
+def _announce(
+    writes: Sequence[Write], news: tuple[asyncio.AbstractEventLoop, Callable[[], None]] | None = None
+) -> None:
+    """Wake every loop once, whatever the number of its waiters; one of them has something else to call after that."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[Waiter, int, HotplaneError | None]]] = defaultdict(list)
     for write in writes:
         if write.waiter is not None:
             by_loop[write.waiter.loop].append((write.waiter, write.sequence, write.error))
         elif write.error is not None:
             _log.error("a write without a waiter was not stored", error=str(write.error))
+    place, tell = news or (None, _nothing)
+    if place is not None and place not in by_loop:
+        by_loop[place] = []
     for loop, settled in by_loop.items():
+        # The loop may be closed when the store was not; then nobody waits.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, settled)
+            loop.call_soon_threadsafe(_settle, settled, tell if loop is place else _nothing)
 
 
-def _settle(settled: Sequence[tuple[Waiter, int, HotplaneError | None]]) -> None:
+def _settle(settled: Sequence[tuple[Waiter, int, HotplaneError | None]], tell: Callable[[], None]) -> None:
     for waiter, sequence, error in settled:
         waiter.settle(sequence, error)
+    tell()
+
+
+def _nothing() -> None:
+    return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from time import time_ns
 from typing import TypeAlias, cast
 
@@ -163,12 +163,6 @@ class Write:
         """How many sequences it needs."""
         own = max(len(self.results), self.execution is not None)
         return own + (self.ending is not None) + len(self.events) + len(self.numbered)
-
-    def recipients(self) -> Iterator[Addressee]:
-        """Yield whom any of its events has to be delivered to."""
-        yield from self.ending_to
-        for group in self.addressees:
-            yield from group
 
     @property
     def newest_result(self) -> int:

@@ -102,7 +102,7 @@ def test_patient_writes_let_others_go_first():
 def _taking(intake: Intake) -> tuple[Thread, list[Write]]:
     """Take once, in a thread."""
     taken: list[Write] = []
-    thread = Thread(target=lambda: taken.extend(intake.take(10)))
+    thread = Thread(target=lambda: taken.extend(intake.take(10)), daemon=True)
     thread.start()
     return thread, taken
 
@@ -139,6 +139,18 @@ def test_asking_while_a_group_is_stored_does_nothing():
     began = monotonic()
     intake.take(10)
     assert monotonic() - began >= PATIENCE_SECONDS
+
+
+def test_asking_counts_as_soon_as_the_group_is_stored(monkeypatch: pytest.MonkeyPatch):
+    """Who heard of the commit may ask before the one who takes is back, and does not wait for its patience."""
+    monkeypatch.setattr("hotplane.storage.intake.PATIENCE_SECONDS", 3_600)
+    intake = Intake(10, 1_000)
+    intake.put(_write())
+    intake.done()
+    intake.wake()
+    thread, taken = _taking(intake)
+    thread.join(30)
+    assert len(taken) == 1
 
 
 def test_what_a_limit_left_is_taken_at_once(monkeypatch: pytest.MonkeyPatch):
