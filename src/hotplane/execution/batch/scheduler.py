@@ -56,8 +56,6 @@ class Scheduler:
         self._begun = 0
         self._turn = 0
         self._crowded = False
-        self._fresh_round = True
-        """Whether no item has begun since the loop was round last."""
         self._stirred = False
         self._halted = False
 
@@ -157,31 +155,14 @@ class Scheduler:
         lane.fresh -= 1
         clock, take, call = self._clock, lane.source.take, lane.call
         # Each slice has at least one item, however long the loop was busy before it came to this.
-        while (not self._begun or clock() < self._ends_at or self._renew()) and lane.open and not self._halted:
+        while (not self._begun or clock() < self._ends_at) and lane.open and not self._halted:
             item = take()
             if item is None:
                 return
             self._begun += 1
-            if self._fresh_round:
-                self._fresh_round = False
-                asyncio.get_running_loop().call_soon(self._come_round)
             await call(item)
             if self._crowded:
                 return
-
-    def _renew(self) -> bool:
-        """Begin the next slice right here, where the loop has been round and nobody else can claim it.
-
-        A worker that comes back from waiting need not end, only to be made anew a moment later.
-        """
-        if not self._fresh_round or self._stirred or len(self._lanes) > 1 or self._urgent():
-            return False
-        self._begun = 0
-        self._ends_at = self._clock() + self._slice
-        return True
-
-    def _come_round(self) -> None:
-        self._fresh_round = True
 
     def _dismiss(self, lane: Lane[object], worker: asyncio.Task[None]) -> None:
         self._running -= 1

@@ -197,47 +197,6 @@ async def test_a_slice_that_is_used_up_begins_no_further_item():
     await lane.join()
 
 
-async def test_a_worker_that_waited_goes_on_in_the_next_slice():
-    """One that comes back after its slice begins the next one itself, unless somebody else may claim the loop."""
-    now, urgent = [0.0], [False]
-    workers: list[object] = []
-
-    async def call(item):
-        workers.append(asyncio.current_task())
-        now[0] += 1.0
-        await asyncio.sleep(0)
-
-    scheduler = Scheduler(slice_seconds=1.0, clock=lambda: now[0], urgent=lambda: urgent[0])
-    await scheduler.run(range(1, 11), call, concurrency=1)
-    assert len(set(workers)) == 1
-    urgent[0] = True
-    workers.clear()
-    await scheduler.run(range(1, 11), call, concurrency=1)
-    assert len(set(workers)) == 10
-
-
-async def test_each_round_of_the_loop_has_one_slice():
-    """Of four workers that come back together, each with an item as long as a slice, one goes on in each round."""
-    now, rounds, begun = [0.0], [0], Counter[int]()
-    gate = asyncio.Event()
-
-    async def call(item):
-        begun[rounds[0]] += 1
-        now[0] += 0.25 if item <= 4 else 1.0
-        await gate.wait()
-
-    running = asyncio.create_task(
-        Scheduler(slice_seconds=1.0, clock=lambda: now[0]).run(range(1, 21), call, concurrency=4)
-    )
-    await settle()
-    gate.set()
-    while not running.done():
-        rounds[0] += 1
-        await asyncio.sleep(0)
-    assert begun[0] == 4
-    assert max(count for number, count in begun.items() if number) == 1
-
-
 async def test_a_paused_lane_starts_nothing():
     """What runs ends; the rest waits for the resume."""
     scheduler, gate, deck = Scheduler(), Gate(), Deck(range(1, 11))
