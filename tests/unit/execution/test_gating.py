@@ -315,5 +315,6 @@ async def test_all_validators_together_keep_one_limit() -> None:
         validator.barrier = asyncio.Barrier(2)
     results, _ = await judge(registry.chain(Validator), execution(), PLAN, 0.1)
     assert [each.valid for each in results] == [None] * 10
-    assert "longer than 0.1 s" in results[0].message
-    assert all("longer than 0.001 s" in each.message for each in results[1:])
+    first, *others = (float(each.message.split("longer than ")[1].split()[0]) for each in results)
+    assert 0.001 <= first <= 0.1, "what is left of the limit when it begins, at least a moment"
+    assert others == [0.001] * 9
