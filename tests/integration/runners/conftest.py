@@ -17,14 +17,15 @@ import pytest
 import structlog
 
 from hotplane.builtin.runners.valkyrie import ValkyrieConfig, ValkyrieRunner
-from hotplane.plugins import PluginContext
+from hotplane.plugins import NotExecuted, PluginContext
 from hotplane.records import Task
 from hotplane.valkyrie import Call, Server, ServerSettings, serve
 from tests.integration.valkyrie.conftest import certificates, raw_serve, until
 
-__all__ = ["certificates", "context", "echo", "figures", "raw_serve", "until"]
+__all__ = ["all_connected", "certificates", "context", "echo", "figures", "raw_serve", "run_sent", "until"]
 
-BOUND = 10.0
+BOUND = 30.0
+PATIENT = {"connect_timeout_ms": 30_000, "reconnect_min_ms": 20}
 TASK = Task(id="t", program="examples.spam:detect")
 StartWorker = Callable[..., Awaitable[Server]]
 StartRunner = Callable[..., Awaitable[ValkyrieRunner]]
@@ -48,6 +49,24 @@ async def figures(runner: ValkyrieRunner, server: Server) -> dict[str, Any]:
     return stats["endpoints"][str(server.endpoint)]
 
 
+async def all_connected(runner: ValkyrieRunner) -> None:
+    """Wait until the runner has every connection that it wants: its own side is the last to know of one."""
+    pool = runner._pool
+    assert pool is not None
+    each = runner.config.connections_each
+    await until(lambda: all(len(station.lanes) == each for station in pool.stations))
+
+
+async def run_sent(runner: ValkyrieRunner, seconds: float) -> object:
+    """Run a task until one is sent before its time is over, as the first one is unless the machine stands still."""
+    while True:
+        try:
+            return await runner.run(TASK, 1, seconds)
+        except NotExecuted as late:
+            if late.code != "deadline-exceeded":
+                raise
+
+
 async def echo(call: Call) -> bytes:
     """Return the input."""
     return call.payload
@@ -59,7 +78,9 @@ async def start_worker() -> AsyncIterator[StartWorker]:
     servers: list[Server] = []
 
     async def start(handler: Any = echo, endpoint: str = "tcp://127.0.0.1:0", **settings: Any) -> Server:
-        server = await serve(endpoint, handler, ServerSettings.model_validate(settings))
+        server = await serve(
+            endpoint, handler, ServerSettings.model_validate({"handshake_timeout_seconds": BOUND, **settings})
+        )
         servers.append(server)
         return server
 
@@ -69,12 +90,14 @@ async def start_worker() -> AsyncIterator[StartWorker]:
 
 
 @pytest.fixture
-async def start_runner() -> AsyncIterator[StartRunner]:
-    """Start runners that are stopped after the test."""
+async def start_runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartRunner]:
+    """Start patient runners that are stopped after the test; tests that are about their patience set their own."""
     runners: list[ValkyrieRunner] = []
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", BOUND)
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station.PONG_SECONDS", BOUND)
 
     async def start(*endpoints: object, **settings: Any) -> ValkyrieRunner:
-        given: dict[str, Any] = {"endpoints": [str(each) for each in endpoints], "reconnect_min_ms": 20, **settings}
+        given: dict[str, Any] = {"endpoints": [str(each) for each in endpoints], **PATIENT, **settings}
         config = ValkyrieConfig.model_validate(given)
         runner = ValkyrieRunner(config)
         runners.append(runner)

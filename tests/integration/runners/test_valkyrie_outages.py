@@ -18,6 +18,7 @@ from tests.integration.runners.conftest import (
     StartChild,
     StartRunner,
     StartWorker,
+    all_connected,
     echo,
     figures,
     until,
@@ -64,10 +65,10 @@ async def test_a_worker_that_freezes_while_idle_is_found_by_its_pings(
     """A connection without calls is pinged, too, so that a call never has to find out."""
     monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station.PONG_SECONDS", 0.1)
     child = await start_child()
-    runner = await start_runner(child.endpoint, health_check_interval=0.05, connect_timeout_ms=100)
+    runner = await start_runner(child.endpoint, health_check_interval=0.05, reconnect_max_ms=50)
     child.signal(signal.SIGSTOP)
     await until(lambda: not (runner._pool and runner._pool.stations[0].lanes))
-    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station.PONG_SECONDS", 10)
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.station.PONG_SECONDS", BOUND)
     child.signal(signal.SIGCONT)
     await until(lambda: bool(runner._pool and runner._pool.pick()))
     assert await runner.run(TASK, 1, BOUND) == 1
@@ -91,10 +92,10 @@ async def test_lost_connections_are_replaced_and_counted(start_worker: StartWork
     """Every connection comes back, and the figures say that it was away."""
     first = await start_worker()
     runner = await start_runner(first.endpoint, reconnect_max_ms=50)
-    await until(lambda: first.connections == 2)
+    await all_connected(runner)
     await first.close()
     second = await start_worker(endpoint=str(first.endpoint))
-    await until(lambda: second.connections == 2)
+    await all_connected(runner)
     found = await figures(runner, second)
     assert (found["lost_connections"], found["reconnects"], found["connections"]) == (2, 2, 2)
 
@@ -216,7 +217,7 @@ async def test_a_call_that_waits_moves_to_the_new_settings(
     began = time.perf_counter()
     await runner.reconfigure(runner.config.model_copy(update={"endpoints": (endpoint,)}))
     assert await call == 1
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 20
 
 
 async def test_a_start_that_is_given_up_leaves_nothing_open(
@@ -249,8 +250,11 @@ async def test_settings_that_cannot_work_change_nothing(start_worker: StartWorke
     assert await runner.run(TASK, 1, BOUND) == 1
 
 
-async def test_a_stop_lets_calls_end(start_worker: StartWorker, start_runner: StartRunner):
+async def test_a_stop_lets_calls_end(
+    start_worker: StartWorker, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
+):
     """What runs is answered, new calls are refused, every connection and task is gone."""
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._STOP_SECONDS", BOUND)
     release = asyncio.Event()
 
     async def patient(call):

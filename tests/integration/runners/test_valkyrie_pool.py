@@ -11,9 +11,9 @@ import pytest
 from hotplane.plugins import NotExecuted
 from hotplane.records import HealthStatus
 from hotplane.valkyrie import Call, PeerOverloaded, UnknownTarget
-from tests.integration.runners.conftest import BOUND, TASK, StartRunner, StartWorker, figures, until
+from tests.integration.runners.conftest import BOUND, TASK, StartRunner, StartWorker, all_connected, figures, until
 from tests.integration.valkyrie.conftest import RawPeer, RawServe
-from tests.pace import in_time
+from tests.pace import kept
 
 
 def held(running: Counter[str], name: str, release: asyncio.Event):
@@ -32,7 +32,7 @@ async def test_calls_spread_over_the_workers(start_worker: StartWorker, start_ru
     running, release = Counter[str](), asyncio.Event()
     servers = [await start_worker(held(running, name, release)) for name in "abc"]
     runner = await start_runner(*(server.endpoint for server in servers))
-    await until(lambda: all(server.connections == 2 for server in servers))
+    await all_connected(runner)
     calls = [asyncio.ensure_future(runner.run(TASK, number, BOUND)) for number in range(60)]
     await until(lambda: running.total() == 60)
     assert running == {"a": 20, "b": 20, "c": 20}
@@ -49,7 +49,7 @@ async def test_a_busy_worker_gets_fewer_calls(start_worker: StartWorker, start_r
     calls = [asyncio.ensure_future(other.run(TASK, number, BOUND)) for number in range(8)]
     await until(lambda: running["busy"] == 8)
     runner = await start_runner(busy.endpoint, free.endpoint)
-    await until(lambda: free.connections == 2)
+    await all_connected(runner)
     await runner.check_health()
     calls += [asyncio.ensure_future(runner.run(TASK, number, BOUND)) for number in range(2)]
     await until(lambda: running.total() == 10)
@@ -109,7 +109,7 @@ async def test_a_dead_worker_costs_a_call_nothing(
     began = time.perf_counter()
     for number in range(100):
         assert await runner.run(TASK, number, 80) == number
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 20
     health = await runner.check_health()
     assert health.status is HealthStatus.DEGRADED
     assert health.message.startswith("2 of 3 workers cannot be reached.")
@@ -154,12 +154,16 @@ async def test_waiting_leaves_time_for_the_next_runner(
     """A call gives up hope for a connection after half of its time."""
     monkeypatch.setattr("hotplane.builtin.runners.valkyrie.runner._FIRST_CONNECT_SECONDS", 0.01)
     runner = await start_runner(silent)
-    began = time.perf_counter()
-    with pytest.raises(NotExecuted):
-        await runner.run(TASK, 1, 2.0)
-    took = time.perf_counter() - began
-    assert took > 0.99
-    assert in_time(took, 1.9)
+
+    async def call() -> float:
+        began = time.perf_counter()
+        with pytest.raises(NotExecuted):
+            await runner.run(TASK, 1, 2.0)
+        took = time.perf_counter() - began
+        assert took > 0.99
+        return took
+
+    assert await kept(1.9, call)
 
 
 async def test_an_attempt_that_failed_is_not_waited_for_again(start_runner: StartRunner, silent: str):
@@ -192,9 +196,10 @@ async def test_a_worker_that_hangs_up_is_not_called_all_the_time(raw_serve: RawS
         welcomed["times"] += 1
         peer.writer.close()
 
+    began = time.perf_counter()
     await start_runner(await raw_serve(hang_up), reconnect_min_ms=50)
-    await asyncio.sleep(0.5)
-    assert 2 <= welcomed["times"] <= 10
+    await until(lambda: welcomed["times"] >= 5)
+    assert time.perf_counter() - began > 0.17, "the waits are at least half of 50, 100, 200 ms"
 
 
 async def test_a_connection_that_is_being_closed_is_replaced_at_once(
@@ -203,7 +208,7 @@ async def test_a_connection_that_is_being_closed_is_replaced_at_once(
     """A worker that does not read can hold a closing connection open for long; calls go elsewhere meanwhile."""
     server = await start_worker()
     runner = await start_runner(server.endpoint)
-    await until(lambda: server.connections == 2)
+    await all_connected(runner)
     assert runner._pool is not None
     station = runner._pool.stations[0]
     closing = station.lanes[0]
@@ -237,8 +242,9 @@ async def test_a_pong_may_wait_behind_a_large_result(
 
 async def test_workers_that_go_away_take_their_work_to_the_end(start_worker: StartWorker, start_runner: StartRunner):
     """A worker that drains finishes its calls; new ones go to the other, and none fails."""
-    leaving, staying = await start_worker(slow_echo), await start_worker(slow_echo)
+    leaving, staying = await start_worker(slow_echo, linger_seconds=BOUND), await start_worker(slow_echo)
     runner = await start_runner(leaving.endpoint, staying.endpoint)
+    await all_connected(runner)
     calls = [asyncio.ensure_future(runner.run(TASK, number, BOUND)) for number in range(50)]
     await until(lambda: leaving.running > 0)
     drained = asyncio.ensure_future(leaving.drain(BOUND))

@@ -12,7 +12,7 @@ import pytest
 
 from hotplane.plugins import NotExecuted, ProgramFailed
 from hotplane.records import Task
-from tests.integration.runners.conftest import BOUND, Child, StartRunner, until
+from tests.integration.runners.conftest import BOUND, Child, StartRunner, all_connected, until
 
 PROGRAMS = "hotplane.testing.runner_programs"
 StartReal = Callable[..., Awaitable[Child]]
@@ -63,6 +63,7 @@ async def test_workers_are_replaced_one_by_one_without_a_failed_call(start_real:
     """SIGTERM to one worker after the other, each started again, while calls go on: none fails."""
     workers = list(await asyncio.gather(start_real(), start_real()))
     runner = await start_runner(*(worker.endpoint for worker in workers), reconnect_max_ms=50)
+    await all_connected(runner)
     done = asyncio.Event()
 
     async def caller() -> int:

@@ -16,6 +16,10 @@ from hotplane.valkyrie.handshake import ClientHandshake, Introduction, ServerHan
 from hotplane.valkyrie.messages import Message, decode_message, encode
 
 LIMIT = 1_000_000
+LONG = 30
+"""Seconds that whatever has to succeed may take, on a machine that stands still for a while."""
+PATIENT = {"connect_timeout_seconds": LONG, "ping_interval_seconds": 3600}
+"""A client that gives nothing up; tests that are about its patience set their own."""
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -43,9 +47,10 @@ class RawPeer:
         """Send one frame."""
         self.writer.write(HEADER.pack(len(body)) + body)
 
-    def send(self, message: Message) -> None:
-        """Send one message."""
-        self.send_body(encode(message))
+    def send(self, *messages: Message) -> None:
+        """Send messages, several of them in one piece."""
+        bodies = map(encode, messages)
+        self.writer.write(b"".join(HEADER.pack(len(body)) + body for body in bodies))
 
     async def at_end(self) -> bool:
         """Wait for the other side to close; tell whether it sent nothing more."""
@@ -134,7 +139,9 @@ async def start_server() -> AsyncIterator[Serve]:
     servers: list[Server] = []
 
     async def start(handler: object = echo, endpoint: str = "tcp://127.0.0.1:0", **settings: object) -> Server:
-        server = await serve(endpoint, handler, ServerSettings.model_validate(settings))  # pyright: ignore[reportArgumentType]
+        server = await serve(
+            endpoint, handler, ServerSettings.model_validate({"handshake_timeout_seconds": LONG, **settings})
+        )  # pyright: ignore[reportArgumentType]
         servers.append(server)
         return server
 
@@ -149,7 +156,7 @@ async def start_client() -> AsyncIterator[Connect]:
     connections: list[Connection] = []
 
     async def start(endpoint: object, **settings: object) -> Connection:
-        connection = await connect(str(endpoint), ClientSettings.model_validate(settings))
+        connection = await connect(str(endpoint), ClientSettings.model_validate({**PATIENT, **settings}))
         connections.append(connection)
         return connection
 
@@ -194,7 +201,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait, at most twenty seconds, for a condition."""
-    async with asyncio.timeout(20):
+    """Wait, at most forty seconds, for a condition."""
+    async with asyncio.timeout(40):
         while not condition():  # noqa: ASYNC110 - the condition belongs to somebody else
             await asyncio.sleep(0.002)

@@ -1,7 +1,6 @@
 """Calls over a real socket: answered once, in any order, in time, or with a reason."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,14 @@ from hotplane.valkyrie import (
     UnknownTarget,
 )
 from tests.integration.valkyrie.conftest import Connect, Serve, until
-from tests.pace import in_time
+from tests.pace import kept
 
 
 async def test_a_payload_comes_back(start_server: Serve, start_client: Connect):
     """The bytes that the handler returns are the bytes that the caller gets."""
     server = await start_server()
     client = await start_client(server.endpoint)
-    assert await client.call("a:b", "run", b"\x00\xffpayload", 5) == b"\x00\xffpayload"
+    assert await client.call("a:b", "run", b"\x00\xffpayload", 30) == b"\x00\xffpayload"
 
 
 async def test_the_handler_sees_everything_about_the_call(start_server: Serve, start_client: Connect):
@@ -39,9 +38,9 @@ async def test_the_handler_sees_everything_about_the_call(start_server: Serve, s
 
     client = await start_client((await start_server(handler)).endpoint)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    await client.call("pkg.mod:program", "run", b"x", 5, trace)
+    await client.call("pkg.mod:program", "run", b"x", 30, trace)
     assert (seen[0].target, seen[0].method, seen[0].trace) == ("pkg.mod:program", "run", trace)
-    assert 1000 < seen[0].remaining_ms <= 5000
+    assert 1000 < seen[0].remaining_ms <= 30_000
 
 
 async def test_many_calls_share_one_connection(start_server: Serve, start_client: Connect):
@@ -52,7 +51,7 @@ async def test_many_calls_share_one_connection(start_server: Serve, start_client
         return call.payload
 
     client = await start_client((await start_server(handler)).endpoint)
-    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 5) for n in range(200)))
+    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 30) for n in range(200)))
     assert answers == [b"%d" % n for n in range(200)]
 
 
@@ -61,7 +60,7 @@ async def test_payloads_of_any_size(start_server: Serve, start_client: Connect, 
     """Empty, odd and large payloads pass unchanged."""
     client = await start_client((await start_server()).endpoint)
     payload = bytes(range(256)) * (size // 256 + 1)
-    assert await client.call("t", "m", payload[:size], 10) == payload[:size]
+    assert await client.call("t", "m", payload[:size], 30) == payload[:size]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ async def test_typed_failures_keep_their_type(
 
     client = await start_client((await start_server(handler)).endpoint)
     with pytest.raises(expected) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert getattr(caught.value, "executed", None) == executed
 
 
@@ -97,7 +96,7 @@ async def test_a_programs_exception_keeps_its_details(start_server: Serve, start
 
     client = await start_client((await start_server(handler)).endpoint)
     with pytest.raises(ProgramFailed, match="ValueError: bad") as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert (caught.value.type, caught.value.message, caught.value.traceback) == ("ValueError", "bad", "line 1")
 
 
@@ -115,10 +114,10 @@ async def test_an_unexpected_exception_is_logged_not_told(
 
     client = await start_client((await start_server(broken_later if asynchronous else broken)).endpoint)
     with capture_logs() as logs, pytest.raises(PeerFailed) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert "hunter2" not in str(caught.value)
     assert [entry["event"] for entry in logs] == ["valkyrie_handler_failed"]
-    assert await client.ping(5)
+    assert await client.ping(30)
 
 
 async def test_a_handler_that_returns_no_bytes_is_the_servers_fault(start_server: Serve, start_client: Connect):
@@ -129,14 +128,15 @@ async def test_a_handler_that_returns_no_bytes_is_the_servers_fault(start_server
 
     client = await start_client((await start_server(handler)).endpoint)
     with capture_logs(), pytest.raises(PeerFailed, match="TypeError"):
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
 
 
 async def test_a_call_ends_at_its_deadline_on_both_sides(start_server: Serve, start_client: Connect):
     """The caller gets its answer in time, and the program is cancelled."""
-    cancelled = asyncio.Event()
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def handler(call: Call) -> bytes:
+        started.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -146,16 +146,23 @@ async def test_a_call_ends_at_its_deadline_on_both_sides(start_server: Serve, st
 
     server = await start_server(handler)
     client = await start_client(server.endpoint)
-    began = time.monotonic()
-    with pytest.raises(DeadlineExceeded) as caught:
-        await client.call("t", "m", b"", 0.1)
-    took = time.monotonic() - began
-    assert took > 0.09
-    assert in_time(took, 0.35)
-    assert caught.value.executed == "maybe"
-    await asyncio.wait_for(cancelled.wait(), 20)
+    clock = asyncio.get_running_loop().time
+    executed: set[str] = set()
+
+    async def call() -> None:
+        began = clock()
+        with pytest.raises(DeadlineExceeded) as caught:
+            await client.call("t", "m", b"", 0.1)
+        assert clock() - began > 0.09
+        executed.add(caught.value.executed)
+
+    assert await kept(0.35, call)
+    while not started.is_set():  # its time was over before the program had its turn
+        await call()
+    assert "maybe" in executed
+    await asyncio.wait_for(cancelled.wait(), 30)
     await until(lambda: client.in_flight == 0 and server.running == 0)
-    assert client.counters.late == 1
+    assert client.counters.late == client.counters.calls
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
@@ -176,13 +183,14 @@ async def test_short_and_long_deadlines_together(start_server: Serve, start_clie
         return b""
 
     client = await start_client((await start_server(handler)).endpoint)
-    began = time.monotonic()
+    clock = asyncio.get_running_loop().time
+    began = clock()
     ends: dict[float, float] = {}
 
     async def one(seconds: float) -> None:
         with pytest.raises(DeadlineExceeded):
             await client.call("t", "m", b"", seconds)
-        ends[seconds] = time.monotonic() - began
+        ends[seconds] = clock() - began
 
     long = asyncio.create_task(one(40))
     await asyncio.gather(one(0.2), one(0.1))
@@ -206,11 +214,11 @@ async def test_cancelling_a_call_cancels_the_program(start_server: Serve, start_
 
     client = await start_client((await start_server(handler)).endpoint)
     task = asyncio.create_task(client.call("t", "m", b"", 30))
-    await asyncio.wait_for(started.wait(), 20)
+    await asyncio.wait_for(started.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(cancelled.wait(), 20)
+    await asyncio.wait_for(cancelled.wait(), 30)
     await until(lambda: client.in_flight == 0)
 
 
@@ -227,7 +235,7 @@ async def test_a_full_window_makes_callers_wait(start_server: Serve, start_clien
         return call.payload
 
     client = await start_client((await start_server(handler, window=3)).endpoint)
-    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 5) for n in range(50)))
+    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 30) for n in range(50)))
     assert answers == [b"%d" % n for n in range(50)]
     assert most == 3
 
@@ -242,10 +250,10 @@ async def test_a_full_server_refuses_at_once(start_server: Serve, start_client: 
 
     server = await start_server(handler, max_calls=2)
     first, second = await start_client(server.endpoint), await start_client(server.endpoint)
-    held = [asyncio.create_task(client.call("t", "m", b"", 5)) for client in (first, second)]
+    held = [asyncio.create_task(client.call("t", "m", b"", 30)) for client in (first, second)]
     await until(lambda: server.running == 2)
     with pytest.raises(PeerOverloaded) as caught:
-        await first.call("t", "m", b"", 5)
+        await first.call("t", "m", b"", 30)
     assert caught.value.executed == "no"
     release.set()
     assert await asyncio.gather(*held) == [b"done", b"done"]
@@ -260,14 +268,14 @@ async def test_what_does_not_fit_is_refused_on_its_own(start_server: Serve, star
     server = await start_server(handler, max_frame_bytes=10_000)
     client = await start_client(server.endpoint, max_frame_bytes=5_000)
     with pytest.raises(TooLarge) as caught:
-        await client.call("t", "m", b"x" * 10_000, 5)
+        await client.call("t", "m", b"x" * 10_000, 30)
     assert caught.value.executed == "no"
     with pytest.raises(TooLarge) as caught:
-        await client.call("t", "m", b"5000", 5)
+        await client.call("t", "m", b"5000", 30)
     assert caught.value.executed == "maybe"
     with pytest.raises(TooLarge, match="too long"):
-        await client.call("t" * 600, "m", b"", 5)
-    assert await client.call("t", "m", b"4900", 5) == b"x" * 4900
+        await client.call("t" * 600, "m", b"", 30)
+    assert await client.call("t", "m", b"4900", 30) == b"x" * 4900
 
 
 async def test_a_ping_tells_the_servers_load(start_server: Serve, start_client: Connect):
@@ -281,9 +289,9 @@ async def test_a_ping_tells_the_servers_load(start_server: Serve, start_client: 
     client = await start_client(server.endpoint)
     task = asyncio.create_task(client.call("t", "m", b"", 30))
     await until(lambda: server.running == 1)
-    load = await client.ping(5)
+    load = await client.ping(30)
     assert (load.running, load.limit) == (1, 9)
-    assert 0 < load.round_trip_seconds < 5
+    assert 0 < load.round_trip_seconds < 30
     task.cancel()
 
 
@@ -293,6 +301,6 @@ async def test_a_unix_socket_is_for_its_owner_alone(start_server: Serve, start_c
     server = await start_server(endpoint=f"unix://{path}")
     assert path.stat().st_mode & 0o777 == 0o600
     client = await start_client(server.endpoint)
-    assert await client.call("t", "m", b"x", 5) == b"x"
+    assert await client.call("t", "m", b"x", 30) == b"x"
     await server.close()
     assert not path.is_socket()

@@ -32,10 +32,10 @@ async def test_a_live_exchange_is_decoded_by_the_independent_reader(
             writing.transport.abort()
 
     client = await start_client(await raw_serve(tap), secret=SECRET)
-    assert await client.call("t", "m", b"abc", 5) == b"cba"
+    assert await client.call("t", "m", b"abc", 30) == b"cba"
     with pytest.raises(ProgramFailed):
-        await client.call("t", "fail", b"", 5)
-    await client.ping(5)
+        await client.call("t", "fail", b"", 30)
+    await client.ping(30)
 
     sent, received = (reader.split_frames(bytes(wire[side])) for side in ("client", "server"))
     assert kinds(sent) == ["client-hello", "proof", "call", "call", "ping"]

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from hotplane.valkyrie import ConnectFailed, ConnectionLost, DeadlineExceeded, P
 from hotplane.valkyrie.frames import HEADER
 from hotplane.valkyrie.messages import Call, Cancel, GoAway, Ping, Pong, Result
 from tests.integration.valkyrie.conftest import Connect, RawPeer, RawServe, until
-from tests.pace import in_time
+from tests.pace import kept
 
 
 async def silent(peer: RawPeer) -> None:
@@ -25,11 +24,14 @@ async def silent(peer: RawPeer) -> None:
 
 async def test_a_server_that_never_answers_fails_the_connect(raw_serve: RawServe, start_client: Connect):
     """The handshake has a time limit, and nothing was executed."""
-    began = time.monotonic()
-    with pytest.raises(ConnectFailed, match=r"no answer within 0\.2 s") as caught:
-        await start_client(await raw_serve(silent), connect_timeout_seconds=0.2)
-    assert in_time(time.monotonic() - began, 1)
-    assert caught.value.executed == "no"
+    endpoint = await raw_serve(silent)
+
+    async def attempt() -> None:
+        with pytest.raises(ConnectFailed, match=r"no answer within 0\.2 s") as caught:
+            await start_client(endpoint, connect_timeout_seconds=0.2)
+        assert caught.value.executed == "no"
+
+    assert await kept(1, attempt)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ async def test_a_server_that_never_answers_fails_the_connect(raw_serve: RawServe
 async def test_nobody_there_is_not_executed(start_client: Connect, endpoint: str, reason: str):
     """A refused connection, an unknown name and a missing socket are one kind of failure."""
     with pytest.raises(ConnectFailed, match=reason) as caught:
-        await start_client(endpoint, allow_plaintext=True)
+        await start_client(endpoint, allow_plaintext=True, connect_timeout_seconds=5)
     assert caught.value.executed == "no"
 
 
@@ -65,11 +67,11 @@ async def test_a_connection_that_dies_after_sending_may_have_run(raw_serve: RawS
         peer.writer.transport.abort()
 
     client = await start_client(await raw_serve(die))
-    failures = await asyncio.gather(*(client.call("t", "m", b"", 5) for _ in range(3)), return_exceptions=True)
+    failures = await asyncio.gather(*(client.call("t", "m", b"", 30) for _ in range(3)), return_exceptions=True)
     assert [getattr(failure, "executed", None) for failure in failures] == ["maybe"] * 3
     assert all(isinstance(failure, ConnectionLost) for failure in failures)
     with pytest.raises(ConnectionLost) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert caught.value.executed == "no"
 
 
@@ -82,9 +84,9 @@ async def test_a_call_that_never_left_was_not_executed(raw_serve: RawServe, star
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(answer_one))
-    sent = asyncio.create_task(client.call("t", "m", b"", 5))
+    sent = asyncio.create_task(client.call("t", "m", b"", 30))
     await asyncio.sleep(0.05)
-    unsent = asyncio.create_task(client.call("t", "m", b"", 5))
+    unsent = asyncio.create_task(client.call("t", "m", b"", 30))
     await asyncio.sleep(0)
     assert client.link.unsent_bytes
     client.link.abort("cut")
@@ -117,7 +119,7 @@ async def test_broken_frames_end_the_connection_with_a_reason(
 
     client = await start_client(await raw_serve(break_it))
     with pytest.raises(ConnectionLost, match=reason) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert caught.value.executed == "maybe"
 
 
@@ -132,8 +134,8 @@ async def test_results_for_unknown_calls_are_counted_and_dropped(raw_serve: RawS
             peer.send(Result(call.id, b"again"))
 
     client = await start_client(await raw_serve(confuse))
-    assert await client.call("t", "m", b"one", 5) == b"one"
-    assert await client.call("t", "m", b"two", 5) == b"two"
+    assert await client.call("t", "m", b"one", 30) == b"one"
+    assert await client.call("t", "m", b"two", 30) == b"two"
     await until(lambda: client.counters.unknown == 4)
 
 
@@ -156,7 +158,7 @@ async def test_results_out_of_order_and_byte_by_byte(raw_serve: RawServe, start_
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(reverse))
-    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 5) for n in range(5)))
+    answers = await asyncio.gather(*(client.call("t", "m", b"%d" % n, 30) for n in range(5)))
     assert answers == [b"%d" % n for n in range(5)]
 
 
@@ -177,14 +179,15 @@ async def test_a_late_result_is_dropped_and_frees_its_place(raw_serve: RawServe,
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(answer_late), max_waiting=0)
-    with pytest.raises(DeadlineExceeded):
-        await client.call("t", "m", b"", 0.05)
+    while not client.counters.calls:  # a call whose time is over before it is sent takes no place
+        with pytest.raises(DeadlineExceeded):
+            await client.call("t", "m", b"", 0.05)
     with pytest.raises(PeerOverloaded) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert caught.value.executed == "no"
     late.set()
     await until(lambda: client.counters.late == 1)
-    assert await client.call("t", "m", b"", 5) == b"fresh"
+    assert await client.call("t", "m", b"", 30) == b"fresh"
 
 
 async def test_a_silent_peer_is_lost_after_two_pings(raw_serve: RawServe, start_client: Connect):
@@ -199,12 +202,13 @@ async def test_a_silent_peer_is_lost_after_two_pings(raw_serve: RawServe, start_
                 pings.append(message)
 
     client = await start_client(await raw_serve(swallow), ping_interval_seconds=0.1)
-    began = time.monotonic()
+    clock = asyncio.get_running_loop().time
+    began = clock()
     with pytest.raises(ConnectionLost, match="no sign of life for 2 pings") as caught:
         await client.call("t", "m", b"", 30)
-    assert 0.25 < time.monotonic() - began < 15
+    assert 0.25 < clock() - began < 15
     assert caught.value.executed == "maybe"
-    assert len(pings) == 2
+    await until(lambda: len(pings) == 2)
 
 
 async def test_a_peer_that_answers_pings_may_take_its_time(raw_serve: RawServe, start_client: Connect):
@@ -215,7 +219,7 @@ async def test_a_peer_that_answers_pings_may_take_its_time(raw_serve: RawServe, 
         await peer.welcome()
         call = await peer.receive()
         assert isinstance(call, Call)
-        while len(pings) < 5:
+        while len(pings) < 6:
             message = await peer.receive()
             assert isinstance(message, Ping)
             pings.append(message)
@@ -223,10 +227,10 @@ async def test_a_peer_that_answers_pings_may_take_its_time(raw_serve: RawServe, 
         peer.send(Result(call.id, b"done"))
         await asyncio.sleep(60)
 
-    client = await start_client(await raw_serve(slow), ping_interval_seconds=0.02)
+    client = await start_client(await raw_serve(slow), ping_interval_seconds=0.02, ping_misses=4)
     assert await client.call("t", "m", b"", 30) == b"done"
     await asyncio.sleep(0.1)
-    assert len(pings) == 5
+    assert len(pings) == 6
 
 
 async def test_a_drip_is_no_sign_of_life(raw_serve: RawServe, start_client: Connect):
@@ -258,7 +262,7 @@ async def test_a_large_answer_on_its_way_is_a_sign_of_life(raw_serve: RawServe, 
             peer.writer.write(body[start : start + 4_000])
         await asyncio.sleep(60)
 
-    client = await start_client(await raw_serve(large), ping_interval_seconds=0.05)
+    client = await start_client(await raw_serve(large), ping_interval_seconds=0.05, ping_misses=4)
     assert len(await client.call("t", "m", b"", 30)) == 40_000
 
 
@@ -278,14 +282,14 @@ async def test_after_a_go_away_open_calls_finish_and_new_ones_are_refused(raw_se
 
     client = await start_client(await raw_serve(drain))
     client.on_draining = told.append
-    open_call = asyncio.create_task(client.call("t", "m", b"", 5))
+    open_call = asyncio.create_task(client.call("t", "m", b"", 30))
     await until(lambda: client.draining)
     with pytest.raises(PeerShuttingDown, match="maintenance") as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert caught.value.executed == "no"
     may_answer.set()
     assert await open_call == b"finished"
-    await asyncio.wait_for(client.wait_closed(), 20)
+    await asyncio.wait_for(client.wait_closed(), 30)
     assert told == [client]
 
 
@@ -302,7 +306,7 @@ async def test_a_go_away_refuses_those_who_wait_for_a_place(raw_serve: RawServe,
     open_call = asyncio.create_task(client.call("t", "m", b"", 30))
     waiting = asyncio.create_task(client.call("t", "m", b"", 30))
     with pytest.raises(PeerShuttingDown) as caught:
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 30)
     assert caught.value.executed == "no"
     assert not open_call.done()
     open_call.cancel()
@@ -316,7 +320,7 @@ async def test_a_peer_that_does_not_read_holds_its_callers_not_our_memory(raw_se
         peer.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
         await asyncio.sleep(60)
 
-    client = await start_client(await raw_serve(deaf), write_high_water_bytes=100_000, ping_interval_seconds=5)
+    client = await start_client(await raw_serve(deaf), write_high_water_bytes=100_000)
     calls = [asyncio.create_task(client.call("t", "m", b"x" * 50_000, 0.3)) for _ in range(900)]
     await asyncio.sleep(0.1)
     assert client.link.unsent_bytes < 200_000
@@ -333,9 +337,9 @@ async def test_a_peer_that_never_reads_again_is_cut(raw_serve: RawServe, start_c
         peer.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
         await asyncio.sleep(60)
 
-    settings = {"write_high_water_bytes": 100_000, "ping_interval_seconds": 30, "stall_seconds": 0.2}
+    settings = {"write_high_water_bytes": 100_000, "stall_seconds": 0.2}
     client = await start_client(await raw_serve(deaf), **settings)
-    calls = [asyncio.create_task(client.call("t", "m", b"x" * 900_000 * (n < 30), 20)) for n in range(31)]
+    calls = [asyncio.create_task(client.call("t", "m", b"x" * 900_000 * (n < 30), 30)) for n in range(31)]
     failures = await asyncio.gather(*calls, return_exceptions=True)
     assert all("has not read for 0.2 s" in str(failure) for failure in failures)
 
@@ -362,8 +366,10 @@ async def test_a_killed_or_frozen_process_is_lost(start_client: Connect, tmp_pat
     try:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
-        client = await start_client(f"unix://{path}", ping_interval_seconds=0.2)
-        assert await client.call("t", "echo", b"x", 20) == b"x"
+        patient = await start_client(f"unix://{path}")
+        assert await patient.call("t", "echo", b"x", 30) == b"x"
+        frozen = {"ping_interval_seconds": 0.2} if fault is signal.SIGSTOP else {}
+        client = await start_client(f"unix://{path}", **frozen)
         task = asyncio.create_task(client.call("t", "hang", b"", 30))
         await asyncio.sleep(0.05)
         os.kill(process.pid, fault)

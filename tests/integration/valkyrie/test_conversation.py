@@ -9,7 +9,7 @@ from hotplane.valkyrie import Call, ConnectionLost, InvalidEndpoint, PeerFailed,
 from hotplane.valkyrie.handshake import ClientHandshake, Introduction
 from hotplane.valkyrie.messages import Call as CallMessage
 from hotplane.valkyrie.messages import Cancel, Error, GoAway, Ping, Pong, Result
-from tests.integration.valkyrie.conftest import LIMIT, Connect, RawConnect, RawPeer, RawServe, Serve
+from tests.integration.valkyrie.conftest import LIMIT, Connect, RawConnect, RawPeer, RawServe, Serve, until
 
 
 async def test_a_server_may_ask_for_a_sign_of_life(raw_serve: RawServe, start_client: Connect):
@@ -23,7 +23,7 @@ async def test_a_server_may_ask_for_a_sign_of_life(raw_serve: RawServe, start_cl
         await asyncio.sleep(60)
 
     await start_client(await raw_serve(ask))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await answers.get() == Pong(77)
 
 
@@ -39,8 +39,8 @@ async def test_a_server_that_closes_says_why(raw_serve: RawServe, start_client: 
 
     client = await start_client(await raw_serve(leave))
     with pytest.raises(ConnectionLost, match=reason):
-        await client.call("t", "m", b"", 5)
-    for later in (client.call("t", "m", b"", 5), client.ping(5)):
+        await client.call("t", "m", b"", 30)
+    for later in (client.call("t", "m", b"", 30), client.ping(30)):
         with pytest.raises(ConnectionLost) as caught:
             await later
         assert caught.value.executed == "no"
@@ -48,6 +48,7 @@ async def test_a_server_that_closes_says_why(raw_serve: RawServe, start_client: 
 
 async def test_a_server_that_drains_twice_drains_once(raw_serve: RawServe, start_client: Connect):
     """What is open is still answered; what comes later is refused."""
+    may_answer = asyncio.Event()
 
     async def drain(peer: RawPeer) -> None:
         await peer.welcome()
@@ -55,17 +56,16 @@ async def test_a_server_that_drains_twice_drains_once(raw_serve: RawServe, start
         assert isinstance(call, CallMessage)
         for _ in range(2):
             peer.send(GoAway("draining", "a new version comes"))
-        await asyncio.sleep(0.05)
+        await may_answer.wait()
         peer.send(Result(call.id, b"still"))
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(drain))
-    call = asyncio.create_task(client.call("t", "m", b"", 5))
-    async with asyncio.timeout(20):
-        while not client.draining:  # noqa: ASYNC110 - the connection tells nobody else
-            await asyncio.sleep(0.002)
+    call = asyncio.create_task(client.call("t", "m", b"", 30))
+    await until(lambda: client.draining)
     with pytest.raises(PeerShuttingDown, match="a new version comes"):
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
+    may_answer.set()
     assert await call == b"still"
 
 
@@ -97,7 +97,7 @@ async def test_a_handler_that_returns_no_bytes_is_the_programs_mistake(start_ser
 
     client = await start_client((await start_server(wrong)).endpoint)
     with capture_logs() as logs, pytest.raises(PeerFailed) as caught:
-        await client.call("t", "m", b"", 5)
+        await client.call("t", "m", b"", 30)
     assert caught.value.executed == "maybe"
     assert [entry["event"] for entry in logs] == ["valkyrie_handler_failed"]
 
@@ -121,5 +121,5 @@ async def test_an_answer_to_no_call_is_counted_and_dropped(raw_serve: RawServe, 
         await asyncio.sleep(60)
 
     client = await start_client(await raw_serve(confuse))
-    assert await client.call("t", "m", b"", 5) == b"mine"
+    assert await client.call("t", "m", b"", 30) == b"mine"
     assert client.counters.unknown == 2

@@ -5,7 +5,7 @@ import pytest
 from hotplane.errors import ConfigurationError
 from hotplane.log import capture_logs
 from hotplane.valkyrie import ConnectFailed
-from tests.integration.valkyrie.conftest import Certificates, Connect, RawConnect, Serve, openssl
+from tests.integration.valkyrie.conftest import Certificates, Connect, RawConnect, Serve, openssl, until
 
 TLS = "tls://localhost:0"
 
@@ -20,7 +20,7 @@ async def test_calls_are_encrypted(start_server: Serve, start_client: Connect, c
     """A certificate that the client's authority signed, for the endpoint's name."""
     server = await start_server(endpoint=TLS, tls=files(certificates, "server"))
     client = await start_client(server.endpoint, tls=files(certificates, ca="ca"))
-    assert await client.call("t", "m", b"x" * 300_000, 5) == b"x" * 300_000
+    assert await client.call("t", "m", b"x" * 300_000, 30) == b"x" * 300_000
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_mutual_tls_admits_the_known(start_server: Serve, start_client: Co
     """A client with a certificate of the server's authority may call."""
     server = await start_server(endpoint=TLS, tls=files(certificates, "server", "ca"))
     client = await start_client(server.endpoint, tls=files(certificates, "client", "ca"))
-    assert await client.call("t", "m", b"x", 5) == b"x"
+    assert await client.call("t", "m", b"x", 30) == b"x"
 
 
 @pytest.mark.parametrize("name", [None, "expired"])
@@ -74,6 +74,7 @@ async def test_plaintext_on_a_tls_port_is_closed(
     with capture_logs() as logs:
         peer.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await peer.at_end()
+        await until(lambda: bool(logs))
     assert [entry["event"] for entry in logs] == ["valkyrie_tls_failed"]
 
 
@@ -85,7 +86,7 @@ async def test_idle_connections_evict_each_other_before_tls_too(
     for _ in range(20):
         await raw_connect(server)
     client = await start_client(server.endpoint, tls=files(certificates, ca="ca"))
-    assert await client.call("t", "m", b"x", 5) == b"x"
+    assert await client.call("t", "m", b"x", 30) == b"x"
     assert server.unauthenticated <= 5
 
 
