@@ -11,6 +11,7 @@ import pytest
 from hotplane.network import GuardedAddresses, InvalidAddress, Lookups, NoAnswer, NoConnection, OutboundClient
 from hotplane.network.settings import NetworkSettings
 from hotplane.network.sockets import open_socket
+from tests.loop_clock import put_forward
 
 
 @pytest.fixture
@@ -80,8 +81,10 @@ async def test_a_silent_address_costs_the_time_and_no_more(full: int) -> None:
 async def test_a_silent_address_leaves_time_for_the_next(full: int) -> None:
     """Each has its part."""
     listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.5", full)
-    connected = await open_socket(["127.0.0.4", "127.0.0.5"], full, 2.0)
-    with connected:
+    connecting = asyncio.create_task(open_socket(["127.0.0.4", "127.0.0.5"], full, 60.0))
+    await asyncio.sleep(0)
+    put_forward(30.0)
+    with await connecting as connected:
         assert connected.getpeername()[0] == "127.0.0.5"
     listening.close()
 

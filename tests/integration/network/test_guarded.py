@@ -18,11 +18,11 @@ from hotplane.network import (
     GuardedAddresses,
     InvalidAddress,
     Lookups,
-    NoAnswer,
     NoConnection,
     OutboundClient,
     OutboundSettings,
 )
+from tests.integration.network.conftest import unanswered
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\neggs"
@@ -202,9 +202,7 @@ async def test_a_byte_now_and_then_does_not_prolong_the_time(machine: Machine, g
             await asyncio.sleep(0.02)
 
     machine.script = trickle
-    with pytest.raises(NoAnswer) as slow:
-        await guarded().request("GET", f"http://{PUBLIC}:{machine.port}", timeout=0.2)
-    assert slow.value.sent
+    assert (await unanswered(guarded(), "GET", f"http://{PUBLIC}:{machine.port}", 0.2)).sent
 
 
 async def endless(writer: asyncio.StreamWriter, beginning: bytes, again: bytes) -> None:

@@ -49,7 +49,7 @@ def test_a_process_ends_although_a_program_hangs(hanging):
     try:
         assert [process.stdout.readline() for _ in range(2)] == ["1\n", "True\n"]
         # What follows the last line is the interpreter's own end.
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=40) == 0
     finally:
         process.kill()
         process.wait()

@@ -138,10 +138,9 @@ async def start_server() -> AsyncIterator[Serve]:
     """Start servers that are closed after the test."""
     servers: list[Server] = []
 
-    async def start(handler: object = echo, endpoint: str = "tcp://127.0.0.1:0", **settings: object) -> Server:
-        server = await serve(
-            endpoint, handler, ServerSettings.model_validate({"handshake_timeout_seconds": LONG, **settings})
-        )  # pyright: ignore[reportArgumentType]
+    async def start(handler: object = echo, endpoint: str = "tcp://127.0.0.1:0", **changed: object) -> Server:
+        settings = ServerSettings.model_validate({"handshake_timeout_seconds": LONG, **changed})
+        server = await serve(endpoint, handler, settings)  # pyright: ignore[reportArgumentType]
         servers.append(server)
         return server
 

@@ -22,7 +22,9 @@ import pytest
 from hotplane.valkyrie import ClientSettings, Connection, connect
 
 COMMAND = str(Path(sys.executable).with_name("hotplane"))
-READY_WITHIN = 20.0
+READY_WITHIN = 45.0
+PATIENT: dict[str, Any] = {"connect_timeout_seconds": 30, "ping_interval_seconds": 3600}
+"""A client that gives up no worker, which may stand still for a while."""
 
 PROGRAMS = """
 import asyncio
@@ -143,29 +145,29 @@ class Running:
     @contextlib.asynccontextmanager
     async def client(self, **settings: Any) -> AsyncGenerator[Connection]:
         """Connect by Valkyrie."""
-        connection = await connect(self.endpoint, ClientSettings(**settings))
+        connection = await connect(self.endpoint, ClientSettings(**{**PATIENT, **settings}))
         try:
             yield connection
         finally:
             connection.close()
             await connection.wait_closed()
 
-    async def call(self, program: str, value: object, seconds: float = 10.0) -> Any:
+    async def call(self, program: str, value: object, seconds: float = 30.0) -> Any:
         """Run a program by Valkyrie, over a connection of its own."""
         async with self.client() as connection:
             return json.loads(await connection.call(program, "run", json.dumps(value).encode(), seconds))
 
     async def post(
-        self, program: str, value: object, *, deadline_ms: int = 10_000, headers: dict[str, str] | None = None
+        self, program: str, value: object, *, deadline_ms: int = 30_000, headers: dict[str, str] | None = None
     ) -> httpx2.Response:
         """Run a program by HTTP."""
-        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=50) as client:
             body = {"program": program, "input": value, "deadline_ms": deadline_ms}
             return await client.post("/run", json=body, headers=headers)
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx2.Response:
         """Ask for something by HTTP."""
-        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=50) as client:
             return await client.get(path, headers=headers)
 
     async def ended(self, within: float) -> int:
@@ -173,7 +175,7 @@ class Running:
         return await asyncio.to_thread(self.process.wait, within)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait until another process is so far."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - another process has no event to wait for

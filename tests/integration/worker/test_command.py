@@ -26,7 +26,7 @@ def run(folder: Path, *arguments: str, **added: str) -> subprocess.CompletedProc
     given = [part for name, value in options.items() if name not in arguments for part in (name, value)]
     return subprocess.run(
         [COMMAND, "worker", *given, *arguments],
-        cwd=folder, env=environment(**added), capture_output=True, text=True, timeout=20, check=False,
+        cwd=folder, env=environment(**added), capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -44,8 +44,8 @@ async def connected(url: str) -> AsyncGenerator[Streams]:
 
 
 async def end_of(reader: asyncio.StreamReader) -> bytes:
-    """Return what still comes until the other side closes, within five seconds."""
-    async with asyncio.timeout(5):
+    """Return what still comes until the other side closes, within half a minute."""
+    async with asyncio.timeout(30):
         try:
             return await reader.read()
         except ConnectionResetError:
@@ -62,18 +62,26 @@ async def test_a_connection_on_which_no_head_arrives_is_closed(sent: bytes):
 
 async def test_a_second_head_that_does_not_arrive_is_cut_off_too():
     """The clock starts anew with the first byte after an answer."""
-    async with serving(http_request_seconds=0.1) as url, connected(url) as (reader, writer):
-        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await reader.readuntil(b"ok\n")
-        writer.write(b"GET /livez HT")
-        assert await end_of(reader) == b""
+    answered = b""
+    async with serving(http_request_seconds=0.1) as url:
+        while not answered:  # else its first head had come too late
+            async with connected(url) as (reader, writer):
+                writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                with suppress(asyncio.IncompleteReadError, ConnectionResetError):
+                    answered = await reader.readuntil(b"ok\n")
+                    writer.write(b"GET /livez HT")
+                    assert await end_of(reader) == b""
 
 
 async def test_a_body_that_does_not_arrive_is_answered():
     """The client is told, and the connection closed."""
-    async with serving(http_request_seconds=0.1) as url, connected(url) as (reader, writer):
-        writer.write(HEAD + b"{")
-        assert (await end_of(reader)).startswith(b"HTTP/1.1 408 ")
+    said = b""
+    async with serving(http_request_seconds=0.1) as url:
+        while not said:  # a connection whose head comes too late is closed without a word
+            async with connected(url) as (reader, writer):
+                writer.write(HEAD + b"{")
+                said = await end_of(reader)
+    assert said.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_one_connection_too_many_is_closed():
@@ -94,7 +102,7 @@ async def test_the_number_of_bodies_on_their_way_is_limited():
     """As many as calls may run: what waits in memory has a bound, too."""
     async with serving(max_concurrency=1) as url, connected(url) as (_, writer):
         writer.write(HEAD + b"{")
-        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client, asyncio.timeout(20):
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client, asyncio.timeout(40):
             while (await client.post("/run", json={"program": "math:sqrt", "input": 4})).status_code != 503:
                 pass
 

@@ -15,7 +15,7 @@ import pytest
 
 from hotplane.valkyrie import ConnectionLost, PeerOverloaded, PeerShuttingDown
 from tests.integration.worker.conftest import Running, is_alive, state_of, until
-from tests.pace import in_time
+from tests.pace import kept
 
 Start = Callable[..., Running]
 CPU_BOUND = ("--programs", "heavy", "--cpu-bound", "heavy", "--processes", "2")
@@ -27,9 +27,23 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+def forget(*marks: dict[str, str]) -> None:
+    """Remove the marks of an earlier run."""
+    for each in marks:
+        Path(each["begun"]).unlink(missing_ok=True)
+
+
+async def time_to_end(worker: Running) -> float:
+    """Return how many seconds a worker takes from SIGTERM to its end, which has to be a good one."""
+    began = time.monotonic()
+    worker.process.send_signal(signal.SIGTERM)
+    assert await worker.ended(40) == 0
+    return time.monotonic() - began
+
+
 async def test_sigterm_lets_calls_of_both_doors_finish(start: Start):
     """Meanwhile new calls are refused as not executed, readiness is off, and the process ends with 0 by itself."""
-    worker = start()
+    worker = start("--drain-grace", "60")
     http_marks = {**worker.marks, "begun": str(worker.folder / "begun-http")}
     async with worker.client() as client:
         by_valkyrie = asyncio.create_task(worker.call("light:wait_for", worker.marks))
@@ -40,7 +54,7 @@ async def test_sigterm_lets_calls_of_both_doors_finish(start: Start):
         ready = await worker.get("/readyz")
         refused = await worker.post("light:echo", 1)
         with pytest.raises((PeerShuttingDown, ConnectionLost)) as late:
-            await client.call("light:echo", "run", b"1", 5)
+            await client.call("light:echo", "run", b"1", 30)
         worker.let_go()
         assert await by_valkyrie == "finished"
         assert (await by_http).json() == {"output": "finished"}
@@ -48,41 +62,46 @@ async def test_sigterm_lets_calls_of_both_doors_finish(start: Start):
     assert (refused.status_code, refused.json()["error"]["type"]) == (503, "shutting-down")
     assert float(refused.headers["retry-after"]) > 0
     assert late.value.executed == "no"
-    assert await worker.ended(20) == 0
+    assert await worker.ended(40) == 0
 
 
 @pytest.mark.parametrize("program", ["light:hang", "heavy:spin"])
 async def test_what_hangs_does_not_keep_a_worker_beyond_its_grace_and_a_second(start: Start, program: str):
     """Neither a stuck thread nor a process: callers are told that it may have run, and the worker ends with 0."""
-    worker = start("--drain-grace", "0.3", *(CPU_BOUND if program.startswith("heavy") else ()))
-    http_marks = {**worker.marks, "begun": str(worker.folder / "begun-http")}
-    by_valkyrie = asyncio.create_task(worker.call(program, worker.marks, 60))
-    by_http = asyncio.create_task(worker.post(program, http_marks, deadline_ms=60_000))
-    await until(lambda: worker.marked("begun") and Path(http_marks["begun"]).exists())
-    began = time.monotonic()
-    worker.process.send_signal(signal.SIGTERM)
-    code = await worker.ended(20)
-    ended = time.monotonic()
-    with pytest.raises(PeerShuttingDown) as interrupted:
-        await by_valkyrie
-    answer = await by_http
-    assert (code, interrupted.value.executed) == (0, "maybe")
-    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "interrupted")
-    assert in_time(ended - began, 1.3, ended=ended)
+
+    async def run() -> float:
+        worker = start("--drain-grace", "0.3", *(CPU_BOUND if program.startswith("heavy") else ()))
+        http_marks = {**worker.marks, "begun": str(worker.folder / "begun-http")}
+        forget(worker.marks, http_marks)
+        by_valkyrie = asyncio.create_task(worker.call(program, worker.marks, 60))
+        by_http = asyncio.create_task(worker.post(program, http_marks, deadline_ms=60_000))
+        await until(lambda: worker.marked("begun") and Path(http_marks["begun"]).exists())
+        took = await time_to_end(worker)
+        with pytest.raises(PeerShuttingDown) as interrupted:
+            await by_valkyrie
+        answer = await by_http
+        assert interrupted.value.executed == "maybe"
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "interrupted")
+        return took
+
+    assert await kept(1.3, run)
 
 
 @pytest.mark.parametrize("program", ["light:block", "light:hang_in_an_executor"])
 async def test_neither_a_blocked_loop_nor_a_standard_executor_keeps_the_process(start: Start, program: str):
     """The first cannot even answer, the second is joined by Python at the end: the process ends in time and with 0."""
-    worker = start("--drain-grace", "0.2")
-    call = asyncio.create_task(worker.call(program, worker.marks, 60))
-    await until(lambda: worker.marked("begun"))
-    began = time.monotonic()
-    worker.process.send_signal(signal.SIGTERM)
-    assert await worker.ended(20) == 0
-    assert in_time(time.monotonic() - began, 1.2)
-    with pytest.raises((PeerShuttingDown, ConnectionLost)):
-        await call
+
+    async def run() -> float:
+        worker = start("--drain-grace", "0.2")
+        forget(worker.marks)
+        call = asyncio.create_task(worker.call(program, worker.marks, 60))
+        await until(lambda: worker.marked("begun"))
+        took = await time_to_end(worker)
+        with pytest.raises((PeerShuttingDown, ConnectionLost)):
+            await call
+        return took
+
+    assert await kept(1.2, run)
 
 
 async def test_a_second_signal_does_not_wait_for_the_grace(start: Start):
@@ -94,7 +113,7 @@ async def test_a_second_signal_does_not_wait_for_the_grace(start: Start):
         worker.process.send_signal(signal.SIGINT)
         await until(lambda: client.draining)
         worker.process.send_signal(signal.SIGINT)
-        assert await worker.ended(20) == 0
+        assert await worker.ended(40) == 0
         with pytest.raises((PeerShuttingDown, ConnectionLost)):
             await call
 
@@ -121,7 +140,7 @@ async def test_signals_to_the_whole_group_leave_the_processes_to_the_worker(star
         os.kill(pid, signal.SIGTERM)
     worker.let_go()
     assert await call == "finished"
-    assert await worker.ended(20) == 0
+    assert await worker.ended(40) == 0
 
 
 async def test_an_overloaded_worker_refuses_at_both_doors(start: Start):
@@ -131,8 +150,8 @@ async def test_an_overloaded_worker_refuses_at_both_doors(start: Start):
     await until(lambda: worker.marked("begun"))
     async with worker.client() as client:
         with pytest.raises(PeerOverloaded) as overloaded:
-            await client.call("light:echo", "run", b"1", 5)
-        load = await client.ping(5)
+            await client.call("light:echo", "run", b"1", 30)
+        load = await client.ping(30)
     refused = await worker.post("light:echo", 1)
     ready = await worker.get("/readyz")
     worker.let_go()
@@ -170,7 +189,8 @@ async def test_too_many_stuck_threads_make_a_worker_unready(start: Start):
     """It refuses what needs a thread, and says so to its balancer, its metrics and its callers."""
     worker = start("--max-stuck", "1")
     await worker.post("light:aecho", 1)  # loading a program takes a thread, too
-    await worker.post("light:hang", worker.marks, deadline_ms=100)
+    while not worker.marked("begun"):  # else its deadline was over before it had a thread
+        await worker.post("light:hang", worker.marks, deadline_ms=100)
     refused = await worker.post("light:echo", 1)
     ready = await worker.get("/readyz")
     metrics = await worker.get("/metrics")
@@ -182,8 +202,8 @@ async def test_too_many_stuck_threads_make_a_worker_unready(start: Start):
 
 async def test_idle_clients_do_not_keep_a_draining_worker(start: Start):
     """Open connections on which nothing happens are closed, and the worker ends long before its grace."""
-    worker = start("--drain-grace", "30")
+    worker = start("--drain-grace", "3600")
     async with httpx2.AsyncClient(base_url=worker.url, trust_env=False, timeout=30) as http, worker.client():
         await http.get("/livez")
         worker.process.send_signal(signal.SIGTERM)
-        assert await worker.ended(20) == 0
+        assert await worker.ended(40) == 0

@@ -58,7 +58,7 @@ async def test_calls_wait_for_a_replacement_no_longer_than_their_deadline(monkey
         monkeypatch.setattr(process, "_MAIN", main)
         # `os.getcwd` takes no input, so a process that answers at all answers that it cannot run.
         with pytest.raises(UnknownTarget, match="cannot be used"):
-            await pool.run("os:getcwd", b"null", 10, None)
+            await pool.run("os:getcwd", b"null", 30, None)
     finally:
         await pool.close()
     assert overran.value.executed == "no"
@@ -74,7 +74,16 @@ async def test_an_idle_pool_has_no_files(temporary: Path):
     assert (left, alive, pool.alive) == ([], 2, 0)
 
 
-SLOW = "import time\ntime.sleep(0.8)\ndef run(_):\n    return 'ran'\n"
+SLOW = """
+import time
+from pathlib import Path
+here = Path(__file__)
+while not here.with_name("go").exists():
+    time.sleep(0.005)
+here.with_name("imported").touch()
+def run(_):
+    return "ran"
+"""
 
 
 def pool_over(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, **changed: Any) -> ProcessPool:
@@ -92,7 +101,8 @@ async def test_an_import_that_outlasts_a_call_serves_the_next(tmp_path: Path, mo
     try:
         with pytest.raises(DeadlineExceeded, match="still being imported") as overran:
             await pool.run("slow_cpu:run", b"null", 0.1, None)
-        assert await pool.run("slow_cpu:run", b"null", 10, None) == b'"ran"'
+        (tmp_path / "go").touch()
+        assert await pool.run("slow_cpu:run", b"null", 30, None) == b'"ran"'
     finally:
         await pool.close()
     assert (overran.value.executed, pool.ends.total()) == ("no", 0)
@@ -102,10 +112,12 @@ async def test_a_module_that_is_named_is_imported_before_the_first_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A call with a short deadline finds it ready."""
+    (tmp_path / "go").touch()
     pool = pool_over(tmp_path, monkeypatch, SLOW, programs=("slow_cpu",), cpu_bound=("slow_cpu",))
     await pool.start()
     try:
-        assert await pool.run("slow_cpu:run", b"null", 0.7, None) == b'"ran"'
+        assert (tmp_path / "imported").exists()
+        assert await pool.run("slow_cpu:run", b"null", 30, None) == b'"ran"'
     finally:
         await pool.close()
 
@@ -125,6 +137,6 @@ async def test_a_module_whose_import_takes_the_process_down_is_a_program_error(
     await pool.start()
     try:
         with pytest.raises(ProgramFailed, match="exit status 5"):
-            await pool.run("slow_cpu:run", b"null", 10, None)
+            await pool.run("slow_cpu:run", b"null", 30, None)
     finally:
         await pool.close()

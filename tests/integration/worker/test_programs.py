@@ -57,7 +57,7 @@ async def test_a_program_has_no_method_but_run(worker: Running):
     """Another method is an unknown target."""
     async with worker.client() as client:
         with pytest.raises(UnknownTarget, match="no method 'walk'"):
-            await client.call("light:echo", "walk", b"1", 5)
+            await client.call("light:echo", "walk", b"1", 30)
 
 
 @pytest.mark.parametrize("program", ["light:echo", "heavy:pid"])
@@ -65,22 +65,24 @@ async def test_a_payload_that_is_not_json_is_refused_before_anything_runs(worker
     """The failure says that nothing was executed."""
     async with worker.client() as client:
         with pytest.raises(PeerFailed, match="not JSON") as failed:
-            await client.call(program, "run", b"{nope", 5)
+            await client.call(program, "run", b"{nope", 30)
     assert failed.value.executed == "no"
 
 
 async def test_a_deadline_ends_an_async_program(worker: Running):
     """The caller gets its answer at the deadline, and the program is cancelled."""
-    answer = await worker.post("light:nap", worker.marks, deadline_ms=1_500)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (504, "deadline-exceeded")
+    while not worker.marked("begun"):  # the deadline of a slow machine's first call may be over before
+        answer = await worker.post("light:nap", worker.marks, deadline_ms=500)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (504, "deadline-exceeded")
     await until(lambda: worker.marked("cancelled"))
 
 
 async def test_the_worker_keeps_the_deadline_by_itself(worker: Running):
     """It answers although the caller would wait for longer than it said."""
     async with worker.client() as client:
-        with pytest.raises(DeadlineExceeded):
-            await client.call("light:nap", "run", b'{"begun": "%b", "cancelled": "%b"}' % _paths(worker), 0.1)
+        while not worker.marked("begun"):
+            with pytest.raises(DeadlineExceeded):
+                await client.call("light:nap", "run", b'{"begun": "%b", "cancelled": "%b"}' % _paths(worker), 0.1)
     await until(lambda: worker.marked("cancelled"))
 
 
@@ -124,9 +126,10 @@ async def test_native_code_that_never_lets_go_is_killed_at_its_deadline(worker: 
 
 async def test_a_process_that_overran_is_gone_with_what_it_started(worker: Running):
     """A program's own child does not outlive the process that was killed."""
-    answer = await worker.post("heavy:spawn", worker.marks, deadline_ms=2_500)
-    assert answer.status_code == 504
-    killed, grandchild = pids_in(worker)
+    while not (pids := pids_in(worker)):
+        answer = await worker.post("heavy:spawn", worker.marks, deadline_ms=1_000)
+        assert answer.status_code == 504
+    killed, grandchild = pids
     await until(lambda: not is_alive(killed) and not is_alive(grandchild))
 
 
@@ -147,8 +150,9 @@ async def test_a_packed_request_is_understood(worker: Running):
 
 
 def pids_in(worker: Running) -> tuple[int, ...]:
-    """Return the process ids that a program left."""
-    return tuple(map(int, Path(worker.marks["begun"]).read_text("utf-8").split()))
+    """Return the process ids that a program left; none when it did not come so far."""
+    left = Path(worker.marks["begun"])
+    return tuple(map(int, left.read_text("utf-8").split())) if left.exists() else ()
 
 
 def _paths(worker: Running) -> tuple[bytes, bytes]:

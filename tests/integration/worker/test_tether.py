@@ -34,7 +34,7 @@ def test_the_end_of_standard_input_is_the_end(child: tuple[subprocess.Popen[str]
     assert said == "tied True\n"
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=50) == 0
 
 
 def test_sigterm_is_left_to_the_parent(child: tuple[subprocess.Popen[str], str]):
@@ -48,6 +48,6 @@ def test_sigterm_is_left_to_the_parent(child: tuple[subprocess.Popen[str], str])
 def test_a_process_whose_parent_is_gone_already_ends_at_once():
     """The parent may die before the child asks the kernel to be told."""
     ended = subprocess.run(
-        [sys.executable, "-c", CHILD, "1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
+        [sys.executable, "-c", CHILD, "1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=50, check=False
     )
     assert (ended.returncode, ended.stdout) == (0, b"")
