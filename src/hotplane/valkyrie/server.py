@@ -150,7 +150,7 @@ class Server:
         for link in self._links():
             link.close("the server is shutting down")
         try:
-            async with asyncio.timeout(self._settings.linger_seconds):
+            async with asyncio.timeout(self._settings.closing_seconds):
                 await self._idle.wait()
         except TimeoutError:
             for link in self._links():

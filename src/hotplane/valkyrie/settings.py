@@ -98,5 +98,8 @@ class ServerSettings(_PeerSettings):
     handshake_timeout_seconds: Seconds = 5.0
     backlog: Limit = 1024
     """How many connections the system keeps until they are accepted."""
-    linger_seconds: Seconds = 1.0
-    """How long a drained connection stays open for calls that were already on their way."""
+    linger_seconds: Seconds = 5.0
+    """How long a drained connection stays open for calls that were already on their way; a client that knows better
+    closes it sooner, unless its machine stands still."""
+    closing_seconds: Seconds = 1.0
+    """How long a connection that is being closed may take for its last answers."""

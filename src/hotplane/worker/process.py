@@ -38,7 +38,7 @@ _START_SECONDS = 60.0
 """Importing the modules that are known beforehand included."""
 _LOAD_SECONDS = 60.0
 """The import's own limit in the process is shorter."""
-_LAST_WORDS_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 5.0
 """How long a process may take to end after its connection did, until it is killed."""
 _HOURLY = 3600.0
 """Pings tell nothing here: native code may hold the interpreter until its deadline, and death closes the socket."""

@@ -18,7 +18,7 @@ __all__ = ["HttpAddress", "WorkerSettings"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750, section 2.1."""
-_LINGER_SECONDS = 0.25
+_CLOSING_SECONDS = 0.25
 """Less than Valkyrie's default, so that a drain that had to use force still ends within its grace and a second."""
 _ADDRESS = re.compile(r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/\[\]@?#]+):(?P<port>\d{1,5})/?")
 
@@ -164,5 +164,5 @@ class WorkerSettings(BaseModel):
             max_calls=self.max_concurrency,
             max_frame_bytes=self.max_body_bytes,
             max_buffered_bytes=max(64 * 1024 * 1024, 2 * self.max_body_bytes),
-            linger_seconds=_LINGER_SECONDS,
+            closing_seconds=_CLOSING_SECONDS,
         )

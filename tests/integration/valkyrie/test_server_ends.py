@@ -42,7 +42,7 @@ async def test_a_call_that_outlasts_the_linger_is_answered(start_server: Serve, 
 
 async def test_a_client_that_does_not_read_does_not_hold_the_close(start_server: Serve, raw_connect: RawConnect):
     """It gets a moment to take what was queued for it, then it is cut."""
-    server = await start_server(lambda _: b"x" * 900_000, linger_seconds=0.1)
+    server = await start_server(lambda _: b"x" * 900_000, closing_seconds=0.1)
     peer = await raw_connect(server)
     await peer.introduce()
     peer.writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
