@@ -81,10 +81,10 @@ async def test_a_silent_address_costs_the_time_and_no_more(full: int) -> None:
 async def test_a_silent_address_leaves_time_for_the_next(full: int) -> None:
     """Each has its part."""
     listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.5", full)
-    connecting = asyncio.create_task(open_socket(["127.0.0.4", "127.0.0.5"], full, 60.0))
+    connecting = asyncio.create_task(open_socket(["127.0.0.4", "127.0.0.5"], full, 3600.0))
     await asyncio.sleep(0)
-    put_forward(30.0)
-    with await connecting as connected:
+    put_forward(1800.0)
+    with await asyncio.wait_for(connecting, 30) as connected:
         assert connected.getpeername()[0] == "127.0.0.5"
     listening.close()
 
