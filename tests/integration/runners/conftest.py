@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import structlog
 from hotplane.builtin.runners.valkyrie import ValkyrieConfig, ValkyrieRunner
 from hotplane.plugins import NotExecuted, PluginContext
 from hotplane.records import Task
-from hotplane.valkyrie import Call, Server, ServerSettings, serve
+from hotplane.valkyrie import Call, ClientSettings, Server, ServerSettings, serve
 from tests.integration.valkyrie.conftest import certificates, raw_serve, until
 
 __all__ = ["all_connected", "certificates", "context", "echo", "figures", "raw_serve", "run_sent", "until"]
@@ -107,6 +108,13 @@ async def start_runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartRu
     yield start
     for runner in runners:
         await runner.stop()
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections with open calls miss no pings: another process may stand still and go on."""
+    patient = partial(ClientSettings, ping_interval_seconds=3600)
+    monkeypatch.setattr("hotplane.builtin.runners.valkyrie.settings.ClientSettings", patient)
 
 
 @dataclass

@@ -26,6 +26,7 @@ from tests.integration.runners.conftest import (
 from tests.integration.valkyrie.conftest import Certificates
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_a_killed_worker_fails_its_calls_and_comes_back(start_child: StartChild, start_runner: StartRunner):
     """SIGKILL in mid-call: the caller hears at once that it may have run, and a restarted worker is found again."""
     child = await start_child()
@@ -59,6 +60,7 @@ async def test_a_frozen_worker_is_given_up_in_time(
         assert await runner.run(TASK, number, BOUND) == number
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_a_worker_that_freezes_while_idle_is_found_by_its_pings(
     start_child: StartChild, start_runner: StartRunner, monkeypatch: pytest.MonkeyPatch
 ):

@@ -46,6 +46,7 @@ def start_real() -> Iterator[StartReal]:
             child.process.stdout.close()
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_runner_and_worker_speak_the_same_language(start_real: StartReal, start_runner: StartRunner):
     """Success, a program's own error, and a program that the worker does not allow."""
     runner = await start_runner((await start_real()).endpoint)
@@ -59,6 +60,7 @@ async def test_runner_and_worker_speak_the_same_language(start_real: StartReal, 
     assert (refused.value.code, refused.value.counts) == ("unknown-program", False)
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_workers_are_replaced_one_by_one_without_a_failed_call(start_real: StartReal, start_runner: StartRunner):
     """SIGTERM to one worker after the other, each started again, while calls go on: none fails."""
     workers = list(await asyncio.gather(start_real(), start_real()))
