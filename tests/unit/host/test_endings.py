@@ -26,7 +26,7 @@ class Hanging(Base):
         cls.starts += 1
         if cls.starts > 1:
             cls.begun.set()
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     async def stop(self) -> None:
         await asyncio.sleep(0.01)
@@ -47,8 +47,8 @@ async def test_a_reload_that_hangs_does_not_hold_the_end(house: House) -> None:
     house.add("hanging")
     await house.manager.start("hanging")
     asked = asyncio.create_task(house.manager.reload("hanging"))
-    await asyncio.wait_for(Hanging.begun.wait(), 20)
-    async with asyncio.timeout(10):
+    await asyncio.wait_for(Hanging.begun.wait(), 60)
+    async with asyncio.timeout(60):
         await house.manager.stop_all()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -61,8 +61,8 @@ async def test_a_start_that_nobody_waits_for_does_not_hold_the_end(house: House)
     house.add("hanging")
     Hanging.starts = 1
     house.manager.start_soon("hanging")
-    await asyncio.wait_for(Hanging.begun.wait(), 20)
-    async with asyncio.timeout(10):
+    await asyncio.wait_for(Hanging.begun.wait(), 60)
+    async with asyncio.timeout(60):
         await house.manager.stop_all()
     assert house.manager.get("hanging").state is not PluginState.ACTIVE
     assert house.steps[1].reason == "its start was cancelled"
@@ -75,7 +75,7 @@ async def test_two_starts_that_nobody_waits_for_are_one(house: House) -> None:
     house.add("plain")
     for _ in range(2):
         house.manager.start_soon("plain")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while house.manager.get("plain").state is not PluginState.ACTIVE:  # noqa: ASYNC110 - told to nobody
             await asyncio.sleep(0.001)
     assert (await house.manager.start("plain")).generation == 1

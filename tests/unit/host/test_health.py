@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hotplane.errors import UnknownPlugin
+from hotplane.host import checks
 from hotplane.host.health import HealthMonitor, HealthSettings, HealthState
 from hotplane.plugins import Plugin, Validator
 from hotplane.programs.threads import DaemonThreads
@@ -319,8 +320,10 @@ async def test_a_hanging_check_delays_nobody(watch: Watch) -> None:
     assert sum("hotplane-health-a" in task.get_name() for task in asyncio.all_tasks()) == 1
 
 
-async def test_a_hanging_check_counts_as_failed(watch: Watch) -> None:
+async def test_a_hanging_check_counts_as_failed(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that does not answer within its time is a failure like any other."""
+    # Else a machine that stands still meanwhile passes for a blocked loop, which is no failure.
+    monkeypatch.setattr(checks, "_OVERRUN_SECONDS", 3600)
     watched = watch(timeout_seconds=0.02, failure_threshold=2)
     watched.add(Hanging())
     await watched.check(2)

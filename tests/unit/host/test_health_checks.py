@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from hotplane.host import checks
 from hotplane.host.checks import Answer, Probe
 from hotplane.host.health_report import HealthState
 from hotplane.plugins import Validator
@@ -39,7 +40,13 @@ def threads() -> Iterator[DaemonThreads]:
     pool.close()
 
 
-async def answer_of(check: Callable[[], object], threads: DaemonThreads, limit: float = 10) -> Answer:
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every overrun for the plugin's, so that a machine that stands still is not taken for a blocked loop."""
+    monkeypatch.setattr(checks, "_OVERRUN_SECONDS", 3600)
+
+
+async def answer_of(check: Callable[[], object], threads: DaemonThreads, limit: float = 60) -> Answer:
     """Ask once."""
     return await Probe(threads.call, limit).ask(plugin_with(check))
 
@@ -101,6 +108,7 @@ async def test_a_check_cannot_end_the_host(error: BaseException, threads: Daemon
     assert (await answer_of(check, threads)).status is HealthState.UNHEALTHY
 
 
+@pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_an_async_check_that_hangs_failed(stubborn: bool, threads: DaemonThreads) -> None:
     """An async check is given up at its limit, also when it ignores its cancellation."""
@@ -113,25 +121,38 @@ async def test_an_async_check_that_hangs_failed(stubborn: bool, threads: DaemonT
                 if not stubborn:
                     raise
 
-    answer = await asyncio.wait_for(answer_of(check, threads, LIMIT), LIMIT + 20)
+    answer = await asyncio.wait_for(answer_of(check, threads, LIMIT), 60)
     assert (answer.status, answer.message) == ("unhealthy", "the check did not answer within 0.1 s")
 
 
+@pytest.mark.usefixtures("trusting")
 async def test_a_sync_check_that_hangs_costs_one_thread(threads: DaemonThreads) -> None:
     """While one check hangs in its thread the next ones fail without another thread; after it, checks go on."""
-    release, calls = Event(), list[int]()
+    begun, release, calls = Event(), Event(), list[int]()
 
     def check() -> Health:
         calls.append(1)
-        release.wait(30)
+        begun.set()
+        release.wait(60)
         return Health()
 
-    probe, plugin = Probe(threads.call, LIMIT), plugin_with(check)
+    async def call(function: Callable[..., object], *args: object, timeout: float | None) -> object:
+        """Let the time begin in the thread: one that comes late would be another matter."""
+        running = asyncio.create_task(threads.call(function, *args))
+        await asyncio.to_thread(begun.wait, 60)
+        done, _ = await asyncio.wait([running], timeout=timeout)
+        if done:
+            return await running
+        running.cancel()
+        await asyncio.wait([running])
+        raise TimeoutError
+
+    probe, plugin = Probe(call, LIMIT), plugin_with(check)
     answers = [await probe.ask(plugin) for _ in range(5)]
     assert {answer.status for answer in answers} == {HealthState.UNHEALTHY}
     assert (len(calls), threads.stuck) == (1, 1)
     release.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await probe.ask(plugin)).status is not HealthState.HEALTHY:  # noqa: ASYNC110 - a thread tells no event
             await asyncio.sleep(0.005)  # the thread comes back when it likes
 
@@ -139,7 +160,7 @@ async def test_a_sync_check_that_hangs_costs_one_thread(threads: DaemonThreads) 
 async def test_a_pool_without_threads_says_nothing_about_the_plugin(threads: DaemonThreads) -> None:
     """When other plugins hold all threads, a check that cannot run is not held against its plugin."""
     release = Event()
-    others = [asyncio.create_task(threads.call(release.wait, 30)) for _ in range(2)]
+    others = [asyncio.create_task(threads.call(release.wait, 60)) for _ in range(2)]
     await asyncio.sleep(0)
     answer = await answer_of(Health, threads, LIMIT)
     assert (answer.status, answer.message) == ("unknown", "the check could not run: no thread was free in time")

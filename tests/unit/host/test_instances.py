@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 import pytest
@@ -61,6 +61,7 @@ class Cancelling(Handler):
 
 
 Make = Any
+PATIENT = {f"{step}_timeout_seconds": 60 for step in ("start", "health", "stop")}
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def instances() -> Any:
     threads = DaemonThreads(max_threads=2, max_stuck=2, queue_limit=4)
 
     def make(admit: Any = None, **limits: float) -> Instances:
-        settings = HostSettings.model_validate({"start_timeout_seconds": 5, "stop_timeout_seconds": 5, **limits})
+        settings = HostSettings.model_validate({**PATIENT, **limits})
         return Instances(make_context=lambda *_: Any, offload=threads.call, settings=settings, admit=admit)  # pyright: ignore[reportArgumentType, reportReturnType]
 
     return make
@@ -82,13 +83,15 @@ async def made(instances: Instances, cls: type[Plugin[Any]], **fields: Any) -> A
 
 async def test_a_constructor_that_hangs(instances: Make) -> None:
     """It is given up after the time for a start."""
+    release = Event()
 
     class Slow(Plain):
         def __init__(self) -> None:
-            time.sleep(0.5)
+            release.wait(60)
 
     with pytest.raises(PluginTimeout, match="__init__"):
         await made(instances(start_timeout_seconds=0.05), Slow)
+    release.set()
 
 
 async def test_a_configuration_that_the_host_does_not_allow(instances: Make) -> None:

@@ -360,12 +360,12 @@ class TestBadInput:
         text = """
         import threading
         end = threading.Event()
-        thread = threading.Thread(target=lambda: end.wait(30), name="eager", daemon=True)
+        thread = threading.Thread(target=lambda: end.wait(60), name="eager", daemon=True)
         thread.start()
         """
         loaded = load(write("busy.py", text))
         loaded.module.end.set()
-        loaded.module.thread.join(5)
+        loaded.module.thread.join(60)
         assert len(loaded.warnings) == 1
         assert "started the thread 'eager' while it was imported" in loaded.warnings[0]
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from hotplane.errors import DuplicatePlugin, IllegalTransition, PluginStartFailed, UnknownPlugin, UnknownType
-from hotplane.host import HostSettings, Manager, PluginNews, PluginSpec, Reload, Transition
+from hotplane.host import HostSettings, Manager, PluginNews, PluginSpec, Reload, RestartSettings, Transition
 from hotplane.log import get_logger
 from hotplane.plugins import Config, Plugin, PluginContext, Validator
 from hotplane.programs import DaemonThreads
@@ -54,6 +54,11 @@ class Memory:
     async def delete(self, key: str) -> None: ...
 
 
+PATIENT = {f"{step}_timeout_seconds": 60 for step in ("start", "health", "stop")}
+LATE = RestartSettings(delay_seconds=3600, max_delay_seconds=3600, window_seconds=86_400)
+"""What failed stays so while a test looks, however slow the machine is."""
+
+
 class House:
     """A manager with everything real around it."""
 
@@ -70,10 +75,11 @@ class House:
             make_context=self.context,
             overrides=self.memory,
             offload=self.threads.call,
-            settings=HostSettings.model_validate({"start_timeout_seconds": 5, "stop_timeout_seconds": 5, **limits}),
+            settings=HostSettings.model_validate({**PATIENT, **limits}),
             host_version="0.1",
             clock=Clock(),
             on_news=self.note,
+            restart=LATE,
         )
 
     def note(self, news: PluginNews) -> None:
@@ -289,7 +295,7 @@ class Blocking(Base):
     released = threading.Event()
 
     def start(self, context: PluginContext) -> None:
-        self.released.wait(30)
+        self.released.wait(60)
 
 
 class Exiting(Base):
@@ -309,7 +315,7 @@ class Crashing(Base):
 async def test_a_start_that_hangs_fails_at_its_limit() -> None:
     """An async start that never ends is cancelled at the limit; the reason names plugin, hook and limit."""
     house = House(Hanging, start_timeout_seconds=0.05)
-    house.add("hanging")
+    house.add("hanging", instance=Hanging())  # its constructor would need a thread within the limit
     with pytest.raises(PluginStartFailed, match=r"'hanging' took longer than 0.05 s in start"):
         await house.manager.start("hanging")
     assert house.manager.get("hanging").state is PluginState.FAILED
@@ -318,7 +324,8 @@ async def test_a_start_that_hangs_fails_at_its_limit() -> None:
 async def test_a_sync_start_that_blocks_does_not_block_the_host() -> None:
     """A sync start runs in a thread, is abandoned at the limit and counted as stuck."""
     house = House(Blocking, start_timeout_seconds=0.05)
-    house.add("blocking")
+    Blocking.released.clear()
+    house.add("blocking", instance=Blocking())
     with pytest.raises(PluginStartFailed):
         await house.manager.start("blocking")
     assert house.threads.stuck == 1
@@ -362,7 +369,7 @@ async def test_one_bad_plugin_does_not_keep_the_others_from_starting() -> None:
 async def test_a_cancelled_start_leaves_a_usable_state() -> None:
     """A caller that goes away in the middle of a start leaves `failed`, from which a start is allowed."""
     Hanging.entered = asyncio.Event()
-    house = House(Hanging, start_timeout_seconds=30)
+    house = House(Hanging)
     house.add("hanging")
     starting = asyncio.create_task(house.manager.start("hanging"))
     await Hanging.entered.wait()

@@ -55,7 +55,7 @@ async def house() -> AsyncIterator[House]:
 
 def overseeing(house: House) -> Oversight:
     """Return what watches over a manager's plugins: one failed look is enough."""
-    health = HealthSettings(enabled=False, failure_threshold=1)
+    health = HealthSettings(enabled=False, failure_threshold=1, timeout_seconds=60)
     return Oversight(
         house.registry, house.manager, health=health, watchdog=WatchdogSettings(), clock=Clock(),
         offload=house.threads.call,
@@ -104,9 +104,9 @@ async def test_a_recovery_that_is_under_way_is_broken_off_at_the_end(house: Hous
     oversight = overseeing(house)
     oversight.start()
     await oversight.check("leisurely")
-    await asyncio.wait_for(Leisurely.stopping.wait(), 20)
+    await asyncio.wait_for(Leisurely.stopping.wait(), 60)
     (recovery,) = oversight._recovering
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await oversight.stop()
     Leisurely.may_stop.set()
     assert recovery.cancelled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from hotplane.host.polling import changes, look
@@ -15,6 +16,7 @@ def test_files_that_come_go_and_change(tmp_path: Path) -> None:
     stays, goes, edited, new = (tmp_path / "pack" / f"{name}.py" for name in ("stays", "goes", "edited", "new"))
     for path in (stays, goes, edited):
         path.write_text("x = 1")
+    os.utime(stays, (1, 1))
     before = look([tmp_path])
     goes.unlink()
     edited.write_text("x = 22")
@@ -27,6 +29,7 @@ def test_an_edit_that_leaves_size_and_time_as_they_were(tmp_path: Path) -> None:
     """Where times are coarse, only the content tells."""
     path = tmp_path / "plugin.py"
     path.write_text("x = 1")
+    os.utime(path, (time.time() + 3600,) * 2)  # which is lately, however slow the machine is
     stamp = path.stat()
     before = look([tmp_path])
     path.write_text("x = 2")

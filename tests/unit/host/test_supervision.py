@@ -26,7 +26,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = 0.0
-        self._sleepers: list[tuple[float, asyncio.Event]] = []
+        self._sleepers: dict[asyncio.Task[Any] | None, tuple[float, asyncio.Event]] = {}
 
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.time)
@@ -35,16 +35,29 @@ class Clock:
         return self.time
 
     async def sleep(self, seconds: float) -> None:
-        event = asyncio.Event()
-        self._sleepers.append((self.time + seconds, event))
-        await event.wait()
+        self._sleepers[asyncio.current_task()] = self.time + seconds, (event := asyncio.Event())
+        try:
+            await event.wait()
+        finally:
+            del self._sleepers[asyncio.current_task()]
 
     async def turn(self, seconds: float) -> None:
+        await self._rest()
         self.time += seconds
-        for due, event in self._sleepers:
+        for due, event in self._sleepers.values():
             if due <= self.time:
                 event.set()
-        await asyncio.sleep(0.02)  # sync hooks run in real threads
+        await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait until whatever goes on has ended, or sleeps: sync hooks run in real threads."""
+        async with asyncio.timeout(60):
+            while any(map(self._goes_on, asyncio.all_tasks())):  # noqa: ASYNC110 - a thread tells no event
+                await asyncio.sleep(0.001)
+
+    def _goes_on(self, task: asyncio.Task[Any]) -> bool:
+        sleeps = task in self._sleepers and not self._sleepers[task][1].is_set()
+        return not sleeps and task is not asyncio.current_task()
 
 
 class Overrides:
@@ -87,7 +100,7 @@ class House:
             ),
             overrides=Overrides(),
             offload=self.threads.call,
-            settings=HostSettings(),
+            settings=HostSettings(start_timeout_seconds=60, stop_timeout_seconds=60),
             host_version="0.1",
             clock=self.clock,
             sleep=self.clock.sleep,

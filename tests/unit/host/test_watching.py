@@ -34,7 +34,7 @@ class Eye:
         self.watch.start()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not true():  # noqa: ASYNC110 - a thread tells no event
                 await asyncio.sleep(0.01)
 
@@ -106,5 +106,5 @@ def test_it_ends_with_its_loop(tmp_path: Path) -> None:
     asyncio.run(begin())
     (thread,) = watchers() - before
     (tmp_path / "new.py").write_text("x = 1")
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()

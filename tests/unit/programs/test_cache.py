@@ -10,7 +10,7 @@ from hotplane.errors import ProgramNotImportable
 from hotplane.programs import Program, cache
 from hotplane.programs.cache import ProgramCache
 
-BOUND = 5.0
+BOUND = 60.0
 
 
 class Imports:

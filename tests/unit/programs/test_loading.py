@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def programs():
     """Give a loader that allows the modules of these tests."""
-    made = Programs(ProgramSettings(allow=("prog_*",), import_timeout_seconds=10))
+    made = Programs(ProgramSettings(allow=("prog_*",), import_timeout_seconds=60))
     yield made
     made.close()
 
@@ -175,7 +175,7 @@ async def test_a_module_written_a_moment_ago_is_found(folder, programs):
 async def test_an_import_that_hangs_is_given_up(folder, monkeypatch):
     """The limit holds although the module's code does not return, and the thread counts as stuck."""
     release = threading.Event()
-    write(folder, "prog_hangs", "import prog_release\nprog_release.event.wait(20)\ndef work(a): ...")
+    write(folder, "prog_hangs", "import prog_release\nprog_release.event.wait(60)\ndef work(a): ...")
     monkeypatch.setitem(sys.modules, "prog_release", SimpleNamespace(event=release))
     programs = Programs(ProgramSettings(allow=("prog_hangs",), import_timeout_seconds=0.05))
     try:

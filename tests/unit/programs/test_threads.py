@@ -14,7 +14,7 @@ from hotplane.errors import Overloaded, ShuttingDown, TooManyStuckThreads
 from hotplane.programs import DaemonThreads, ThreadExit
 from hotplane.programs.jobs import Job
 
-BOUND = 20.0
+BOUND = 60.0
 """Seconds within which something that has to happen has happened."""
 
 
@@ -28,7 +28,7 @@ class Gate:
 
     def __call__(self):
         self.entered.release()
-        assert self.opened.wait(BOUND * 4)
+        assert self.opened.wait(BOUND)
         self.left.release()
         return "late"
 
@@ -124,7 +124,7 @@ async def test_a_caller_goes_on_when_its_time_is_up(pools, gate):
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         await pool.call(gate, timeout=0.05)
-    assert 0.045 <= time.monotonic() - started < 10
+    assert 0.045 <= time.monotonic() - started < 60
     assert pool.stuck == 1
 
 
@@ -322,7 +322,7 @@ def test_several_loops_share_a_pool(pools):
     for loop in loops:
         loop.start()
     for loop in loops:
-        loop.join(BOUND * 2)
+        loop.join(BOUND)
     assert sorted(answers) == [list(range(n, n + 200)) for n in (0, 1000, 2000)]
 
 

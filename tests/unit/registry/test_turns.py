@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hotplane.programs import DaemonThreads
 from hotplane.records import PluginMetadata
 from hotplane.registry import Failure, Link, PluginStats, Turns
 
-PATIENT = 30.0
+PATIENT = 60.0
 
 
 class Blocking(Validator):
@@ -51,15 +51,23 @@ def link(pool: DaemonThreads, turns: Turns, limit: float | None) -> Link[Validat
 
 
 async def test_a_calls_own_time_begins_when_a_thread_is_there(threads: DaemonThreads, gate: threading.Event) -> None:
-    """It waits longer than its own limit, because its caller has more time, and is no overrun."""
-    turns = Turns(1)
+    """It waits longer than its own limit, because its caller has more time, and has all of its own time then."""
+    turns, given = Turns(1), list[float | None]()
+    own = link(threads, turns, 0.1)
+
+    async def call(function: Callable[..., object], *args: object, timeout: float | None) -> object:
+        given.append(timeout)
+        return await threads.call(function, *args, timeout=PATIENT)
+
+    own.offload = call
     first = asyncio.create_task(link(threads, turns, None).invoke(gate.wait, None, limit=PATIENT))
-    second = asyncio.create_task(link(threads, turns, 0.5).invoke(lambda: "done", None, limit=PATIENT))
-    await asyncio.sleep(0.7)
+    second = asyncio.create_task(own.invoke(lambda: "done", None, limit=PATIENT))
+    await asyncio.sleep(0.2)
+    assert given == []
     gate.set()
     assert await first is True
     assert await second == "done"
-    assert threads.stuck == 0
+    assert (given, threads.stuck) == ([0.1], 0)
 
 
 async def test_who_waits_for_a_turn_is_not_in_the_way_of_hooks(threads: DaemonThreads, gate: threading.Event) -> None:
@@ -98,4 +106,4 @@ async def test_an_overrun_gives_its_turn_back(threads: DaemonThreads, gate: thre
     turns = Turns(1)
     hanging = await link(threads, turns, 0.05).invoke(gate.wait, None, limit=PATIENT)
     assert hanging.reason == "The plugin 'blocking' took longer than 0.05 s in validate."
-    assert await link(threads, turns, 5.0).invoke(lambda: "next", None, limit=PATIENT) == "next"
+    assert await link(threads, turns, PATIENT).invoke(lambda: "next", None, limit=PATIENT) == "next"

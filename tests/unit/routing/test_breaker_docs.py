@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "breaker.md").read_
 def test_its_examples_run() -> None:
     """The code blocks, one after the other, print what a reader expects."""
     code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, ran.stdout) == (0, "tin 7\ntin 8\n"), ran.stderr
 
 

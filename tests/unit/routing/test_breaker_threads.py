@@ -33,7 +33,7 @@ def run_in_threads(work: Callable[[int], None]) -> None:
 
     def body(index: int) -> None:
         try:
-            begin.wait(10)
+            begin.wait(60)
             work(index)
         except BaseException as error:
             errors.append(error)
@@ -42,7 +42,7 @@ def run_in_threads(work: Callable[[int], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
     if errors:
         raise errors[0]
@@ -125,18 +125,18 @@ def test_a_listener_that_hangs_holds_up_no_call() -> None:
 
     def listener(transition: Transition) -> None:
         entered.set()
-        assert release.wait(10)
+        assert release.wait(60)
         heard.append(transition.state)
 
     breaker = Breaker("engine", on_transition=listener)
     thread = Thread(target=breaker.force_open, daemon=True)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     assert not breaker.admit()
     breaker.reset()
     assert breaker.admit()
     release.set()
-    thread.join(10)
+    thread.join(60)
     assert heard == [BreakerState.FORCED_OPEN, BreakerState.CLOSED]
 
 
@@ -147,18 +147,18 @@ def test_transitions_wait_in_a_bounded_queue() -> None:
 
     def listener(transition: Transition) -> None:
         entered.set()
-        assert release.wait(10)
+        assert release.wait(60)
         heard.append(transition.generation)
 
     breaker = Breaker("engine", on_transition=listener)
     thread = Thread(target=breaker.force_open, daemon=True)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     for _ in range(1000):
         breaker.reset()
         breaker.force_open()
     release.set()
-    thread.join(10)
+    thread.join(60)
     assert heard == [2, *range(1003, 2003)]
 
 
@@ -168,7 +168,7 @@ def test_no_lock_is_held_while_a_call_runs() -> None:
     def use_elsewhere(*_: object) -> bool:
         thread = Thread(target=lambda: breaker.acquire().success(), daemon=True)
         thread.start()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         return True
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,9 +23,10 @@ from hotplane.valkyrie import (
 )
 from hotplane.worker.running import InProcess
 
+PATIENT = 60.0
 MODULE = "worker_running_programs"
 SOURCE = """
-import time
+from worker_running_gate import gate
 from hotplane.plugins import CURRENT_CALL
 
 def origin(_):
@@ -35,18 +39,33 @@ def fail(_):
 def not_json(_):
     return {1, 2}
 
-def sleep(seconds):
-    time.sleep(seconds)
+def quick(_):
+    pass
+
+def wait(_):
+    gate.wait(60)
 """
+SLOW = "from worker_running_gate import gate\ngate.wait(60)\ndef run(_): return 1\n"
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What programs that take their time wait for; open in the end."""
+    event = threading.Event()
+    monkeypatch.setitem(sys.modules, "worker_running_gate", SimpleNamespace(gate=event))  # pyright: ignore[reportArgumentType]
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: threading.Event) -> Iterator[str]:
     """The name of a module with programs."""
     (tmp_path / f"{MODULE}.py").write_text(SOURCE, "utf-8")
-    (tmp_path / f"{MODULE}_slow.py").write_text("import time\ntime.sleep(0.3)\ndef run(_): return 1\n", "utf-8")
+    (tmp_path / f"{MODULE}_slow.py").write_text(SLOW, "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    return MODULE
+    yield MODULE
+    for name in (MODULE, f"{MODULE}_slow"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -58,7 +77,7 @@ def programs() -> Iterator[Programs]:
     running.close()
 
 
-async def run(programs: Programs, spec: str, payload: bytes = b"null", seconds: float = 5.0) -> bytes:
+async def run(programs: Programs, spec: str, payload: bytes = b"null", seconds: float = PATIENT) -> bytes:
     """Run one program, for an execution with an id and a trace."""
     return await InProcess(programs).run(spec, payload, seconds, Origin(execution_id="e-1", traceparent="00-t"))
 
@@ -98,36 +117,43 @@ async def test_what_may_not_run_is_unknown(module: str, programs: Programs, spec
         await run(programs, spec)
 
 
-async def test_a_full_pool_refuses(module: str, programs: Programs):
+async def test_a_full_pool_refuses(module: str, programs: Programs, gate: threading.Event):
     """The only thread is busy and nobody may wait: the second call is refused as not executed."""
-    running = InProcess(programs)
-    await running.run(f"{module}:sleep", b"0", 5, Origin())
-    first = asyncio.create_task(running.run(f"{module}:sleep", b"0.1", 5, Origin()))
+    await programs.loaded.load(f"{module}:wait")
+    await run(programs, f"{module}:quick")
+    first = asyncio.create_task(run(programs, f"{module}:wait"))
     await asyncio.sleep(0)
     with pytest.raises(PeerOverloaded) as refused:
-        await running.run(f"{module}:sleep", b"0", 5, Origin())
+        await run(programs, f"{module}:quick")
     assert refused.value.executed == "no"
+    gate.set()
     assert await first == b"null"
 
 
 async def test_stuck_threads_refuse(module: str, programs: Programs):
     """A thread that overran counts until it returns."""
-    running = InProcess(programs)
-    await running.run(f"{module}:sleep", b"0", 5, Origin())
-    with pytest.raises(DeadlineExceeded) as overran:
-        await running.run(f"{module}:sleep", b"0.3", 0.05, Origin())
+    await programs.loaded.load(f"{module}:wait")
+    await run(programs, f"{module}:quick")
+    overran: list[DeadlineExceeded] = []
+    while not programs.stuck_threads:  # a deadline that passed before a thread was asked for leaves none behind
+        with pytest.raises(DeadlineExceeded) as caught:
+            await run(programs, f"{module}:wait", seconds=0.05)
+        overran.append(caught.value)
     with pytest.raises(PeerOverloaded, match="threads hang"):
-        await running.run(f"{module}:sleep", b"0", 5, Origin())
-    assert overran.value.executed == "maybe"
+        await run(programs, f"{module}:quick")
+    assert {each.executed for each in overran} == {"maybe"}
 
 
-async def test_a_deadline_that_an_import_outlasts_says_that_nothing_ran(module: str, programs: Programs):
+async def test_a_deadline_that_an_import_outlasts_says_that_nothing_ran(
+    module: str, programs: Programs, gate: threading.Event
+):
     """The import goes on for the next call, which does not wait for it again."""
     running = InProcess(programs)
     with pytest.raises(DeadlineExceeded) as overran:
         await running.run(f"{module}_slow:run", b"null", 0.05, Origin())
     assert overran.value.executed == "no"
-    assert await running.run(f"{module}_slow:run", b"null", 5, Origin()) == b"1"
+    gate.set()
+    assert await running.run(f"{module}_slow:run", b"null", PATIENT, Origin()) == b"1"
 
 
 async def test_closed_programs_are_a_peer_that_shuts_down(module: str, programs: Programs):
