@@ -29,7 +29,8 @@ def test_an_edit_that_leaves_size_and_time_as_they_were(tmp_path: Path) -> None:
     """Where times are coarse, only the content tells."""
     path = tmp_path / "plugin.py"
     path.write_text("x = 1")
-    os.utime(path, (time.time() + 3600,) * 2)  # which is lately, however slow the machine is
+    later = time.time() + 3600
+    os.utime(path, (later, later))  # which is lately, however slow the machine is
     stamp = path.stat()
     before = look([tmp_path])
     path.write_text("x = 2")
