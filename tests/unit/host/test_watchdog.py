@@ -98,7 +98,10 @@ async def test_a_blocked_loop_is_noticed_while_it_is(make: Make) -> None:
         watchdog, noticed = make(WatchdogSettings()), list[float]()
         watchdog._log = SimpleNamespace(warning=lambda *_, **__: noticed.append(time.monotonic() - began))  # pyright: ignore[reportAttributeAccessIssue]
         block_the_loop(watchdog, longer=0.01)
+        thread = watchdog._thread
         watchdog.stop()
+        assert thread is not None
+        thread.join(60)
         (blockage,) = watchdog.stats().latest
         assert len(noticed) == 1
         assert noticed[0] >= 0.99
