@@ -13,7 +13,7 @@ from hotplane.plugins import ProgramFailed
 from hotplane.programs import Programs, ProgramSettings, cache
 from hotplane.records import Task
 
-BOUND = 5.0
+BOUND = 30.0
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ async def told(*news: Any, log: Log | None = None) -> list[tuple[str, dict[str, 
         else:
             happenings.on_plugin(each)
     await asyncio.sleep(0.01)
-    await happenings.stop(5.0)
+    await happenings.stop(30.0)
     return [(str(event.type), dict(event.payload)) for event in log.events]
 
 

@@ -79,7 +79,7 @@ async def test_outcomes_are_kept_until_the_store_takes_them(quick: None) -> None
         writing.soon()
         await store.asked.wait()
         finished(ledger, 2)
-        assert await writing.finish(5.0)
+        assert await writing.finish(30.0)
     assert [sequence for group in store.written for sequence in group] == [1, 2]
     assert (ledger.held, [each.sequence for each in told]) == (0, [1, 2])
     assert [entry["event"] for entry in logs] == ["events.not-settled"]
@@ -95,5 +95,5 @@ async def test_what_cannot_be_written_in_time_stays_unsettled() -> None:
     assert not await writing.finish(0.05)
     assert (ledger.unsettled, ledger.held) == (2, 2)
     store.tries = 0
-    assert await writing.finish(5.0)
+    assert await writing.finish(30.0)
     assert (store.written, store.dropped) == ([[1]], [2])

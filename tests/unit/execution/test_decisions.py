@@ -55,7 +55,7 @@ async def decided(*samplers: Scripted, forced: bool = False, on_error: str | Non
     for number, sampler in enumerate(samplers):
         registry.register(sampler, id=f"s{number}", priority=-number, on_error=on_error)
     plan = Plan(Task(id="t", program="m:f"))
-    return await decide(registry.chain(Sampler), execution(), plan, 1.0, forced=forced)
+    return await decide(registry.chain(Sampler), execution(), plan, 60.0, forced=forced)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,6 @@ async def test_a_sampler_that_cannot_observe_costs_nobody_anything() -> None:
     blind.observes = True
     registry.register(blind, id="blind")
     plan = Plan(Task(id="t", program="m:f"))
-    decision = await decide(registry.chain(Sampler), execution(), plan, 1.0, forced=True)
+    decision = await decide(registry.chain(Sampler), execution(), plan, 60.0, forced=True)
     assert decision.votes[0].reason == "it could not observe: RuntimeError: blind"
     assert registry.entry("blind").stats.errors == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +29,8 @@ from hotplane.records import (
 from hotplane.registry import Registry
 
 PLAN = Plan(Task(id="t", program="m:f"))
+LONG = 60.0
+"""Seconds that nothing takes here."""
 
 
 def result(valid: bool | None, **more: Any) -> ValidationResult:
@@ -67,7 +69,7 @@ def chain_of(*links: tuple[str, Callable[[Any], ValidationResult]], on_error: st
 async def gated(registry: Registry, done: Execution | None = None, **settings: Any) -> Execution:
     """Return what the gates make of an execution."""
     chosen = ValidationSettings(**settings)
-    return await gate(registry.chain(Validator), done or execution(), PLAN, 1.0, chosen)
+    return await gate(registry.chain(Validator), done or execution(), PLAN, LONG, chosen)
 
 
 def seen(registry: Registry) -> list[list[Any]]:
@@ -186,7 +188,7 @@ async def test_only_one_that_may_correct_corrects(mode: str) -> None:
     """An output in another validator's result is dropped."""
     registry = chain_of((mode, make_even))
     judged = await gated(registry, execution(3))
-    judged = await record(registry.chain(Validator), judged, PLAN, 1.0, ValidationSettings())
+    judged = await record(registry.chain(Validator), judged, PLAN, LONG, ValidationSettings())
     assert (judged.output, judged.original_output) == (3, UNSET)
     assert all(each.output is UNSET for each in judged.validations)
 
@@ -206,7 +208,7 @@ async def test_no_policy_makes_a_rejected_execution_valid() -> None:
     judged = await gated(registry, execution(3), policy="any")
     assert (judged.status, judged.valid) == ("rejected", False)
     recorded = await record(
-        registry.chain(Validator), judged, PLAN, 1.0, ValidationSettings(policy=ValidationPolicy.ANY)
+        registry.chain(Validator), judged, PLAN, LONG, ValidationSettings(policy=ValidationPolicy.ANY)
     )
     assert recorded.valid is False
 
@@ -216,7 +218,7 @@ async def test_first_failure_ends_with_a_rejection_and_never_skips_one_that_may_
     registry = chain_of(("fix", lambda _: result(False)), ("reject", even), ("reject", even), ("record", even))
     judged = await gated(registry, execution(3), policy="first-failure")
     judged = await record(
-        registry.chain(Validator), judged, PLAN, 1.0, ValidationSettings(policy=ValidationPolicy.FIRST_FAILURE)
+        registry.chain(Validator), judged, PLAN, LONG, ValidationSettings(policy=ValidationPolicy.FIRST_FAILURE)
     )
     assert judged.status is ExecutionStatus.REJECTED
     assert [len(each) for each in seen(registry)] == [1, 1, 0, 0]
@@ -226,7 +228,7 @@ async def test_validators_that_record_judge_the_corrected_output_after_the_other
     """Their results come last, and the verdict is over all."""
     registry = chain_of(("record", lambda output: result(output == 4)), ("fix", make_even))
     judged = await gated(registry, execution(3))
-    judged = await record(registry.chain(Validator), judged, PLAN, 1.0, ValidationSettings())
+    judged = await record(registry.chain(Validator), judged, PLAN, LONG, ValidationSettings())
     assert [r.validator for r in judged.validations] == ["b", "b", "a"]
     assert (judged.valid, seen(registry)) == (True, [[4], [3, 4]])
 
@@ -235,8 +237,8 @@ async def test_a_tasks_policy_wins_over_the_hosts() -> None:
     """One task may be content with one that agrees."""
     plan = Plan(Task(id="t", program="m:f", validation_policy=ValidationPolicy.ANY))
     chain = chain_of(("record", even), ("record", lambda _: result(True))).chain(Validator)
-    assert (await judge(chain, execution(3), plan, 1.0))[1] is True
-    assert (await judge(chain, execution(3), PLAN, 1.0))[1] is False
+    assert (await judge(chain, execution(3), plan, LONG))[1] is True
+    assert (await judge(chain, execution(3), PLAN, LONG))[1] is False
 
 
 class Waiting(Validator):
@@ -260,51 +262,55 @@ async def test_validators_judge_at_the_same_time_where_the_policy_allows_it(
         registry.register(validator := Waiting(), id=name, limit=limit)
         validator.barrier = barrier
     settings = ValidationSettings(policy=ValidationPolicy(policy), concurrent=True)
-    results, whole = await judge(registry.chain(Validator), execution(), PLAN, 60.0, settings)
+    results, whole = await judge(registry.chain(Validator), execution(), PLAN, LONG, settings)
     assert ([each.validator for each in results], whole) == (["a", "b", "c"], valid)
 
 
 async def test_one_that_fails_among_others_at_the_same_time_fails_alone() -> None:
     """The results come in the order of the chain."""
     registry = chain_of(("record", even), ("record", boom), ("record", even))
-    results, valid = await judge(registry.chain(Validator), execution(), PLAN, 1.0, ValidationSettings(concurrent=True))
+    results, valid = await judge(
+        registry.chain(Validator), execution(), PLAN, LONG, ValidationSettings(concurrent=True)
+    )
     assert ([each.valid for each in results], valid) == ([True, None, True], None)
 
 
 class Blocking(Validator):
-    """Blocks its thread."""
+    """Blocks its thread until the others judge, too, and the loop has turned meanwhile."""
 
     metadata = PluginMetadata(name="blocking", version="1")
     blocking = True
 
+    def __init__(self, together: threading.Barrier, turned: threading.Event) -> None:
+        super().__init__()
+        self.together, self.turned = together, turned
+
     def validate(self, execution: Execution, context: ValidationContext) -> ValidationResult:
-        time.sleep(0.05)
-        return result(True)
+        self.together.wait(20)
+        return result(self.turned.wait(20))
 
 
 async def test_sync_validators_that_block_are_moved_off_the_loop() -> None:
-    """The loop goes on while they judge, and at the same time they take hardly longer than one."""
+    """The loop goes on while they judge, and they do so at the same time."""
     calls: list[float | None] = []
 
     async def offload(function: Callable[..., object], *args: object, timeout: float | None) -> object:
         calls.append(timeout)
         return await asyncio.to_thread(function, *args)
 
+    def all_judge() -> None:
+        loop.call_soon_threadsafe(turned.set)
+
+    loop, turned = asyncio.get_running_loop(), threading.Event()
+    together = threading.Barrier(3, action=all_judge)
     registry = Registry(offload=offload)
     for name in "abc":
-        registry.register(Blocking(), id=name)
-    turns, judging = (
-        0,
-        asyncio.create_task(
-            judge(registry.chain(Validator), execution(), PLAN, 5.0, ValidationSettings(concurrent=True))
-        ),
+        registry.register(Blocking(together, turned), id=name)
+    results, valid = await judge(
+        registry.chain(Validator), execution(), PLAN, LONG, ValidationSettings(concurrent=True)
     )
-    while not judging.done():
-        turns += 1
-        await asyncio.sleep(0.001)
-    assert (await judging)[1] is True
+    assert ([each.valid for each in results], valid) == ([True] * 3, True)
     assert len(calls) == 3
-    assert turns > 5
 
 
 async def test_all_validators_together_keep_one_limit() -> None:

@@ -57,7 +57,7 @@ async def decided(*samplers: Sampler, plan: Plan | None = None) -> SamplingDecis
     registry = Registry()
     for number, sampler in enumerate(samplers):
         registry.register(sampler, id=f"s{number}", priority=-number)
-    return await decide(registry.chain(Sampler), execution(), plan or Plan(PLAN.task), 1.0)
+    return await decide(registry.chain(Sampler), execution(), plan or Plan(PLAN.task), 60.0)
 
 
 async def test_the_first_sampler_that_samples_wins_and_the_rest_are_not_consulted() -> None:
@@ -121,9 +121,9 @@ async def test_the_host_fills_in_who_judged_and_how_long_it_took() -> None:
     """A validator cannot sign with another's name."""
     registry = Registry()
     registry.register(Saying(True), id="mine", generation=3)
-    results, valid = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 1.0)
+    results, valid = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 60.0)
     assert (results[0].validator, results[0].version, results[0].generation, valid) == ("mine", "1.4", 3, True)
-    assert results[0].duration_ms < 1000
+    assert 0 <= results[0].duration_ms < 99999.0, "what the host measured, not what the validator says"
 
 
 async def test_a_validator_that_overruns_is_not_judged_and_does_not_delay() -> None:
@@ -134,7 +134,8 @@ async def test_a_validator_that_overruns_is_not_judged_and_does_not_delay() -> N
     results, valid = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 0.05)
     assert time.monotonic() - started < 20
     assert (results[0].valid, valid) == (None, None)
-    assert "longer than 0.05 s" in results[0].message
+    said = float(results[0].message.split("longer than ")[1].split()[0])
+    assert 0.001 <= said <= 0.05, "what is left of the limit when it begins"
 
 
 @pytest.mark.parametrize(("on_error", "valid"), [(None, None), ("closed", None), ("open", True)])
@@ -143,7 +144,7 @@ async def test_a_failing_validator_counts_as_its_policy_says(on_error: str | Non
     registry = Registry()
     registry.register(Saying(RuntimeError("broken")), id="broken", on_error=on_error)
     registry.register(Saying(True), id="good")
-    results, verdict_of_all = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 1.0)
+    results, verdict_of_all = await judge(registry.chain(Validator), execution(), Plan(PLAN.task), 60.0)
     assert verdict_of_all is valid
     assert {result.validator: result.valid for result in results} == {"broken": None, "good": True}
     assert results[0].message == "RuntimeError: broken"

@@ -14,17 +14,22 @@ import pytest
 from hotplane.network.failures import LookupFailed
 from hotplane.network.lookup import Lookups, system_addresses
 
+LONG = 30.0
+"""Seconds that no lookup takes here which is to succeed."""
+
 
 class NameServer:
     """Answers when it is told to."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.began = Event()
         self.answers = Event()
 
     def __call__(self, host: str) -> tuple[str, ...]:
         self.asked.append(host)
-        self.answers.wait(30.0)
+        self.began.set()
+        self.answers.wait(LONG)
         return (f"{host}-address",)
 
 
@@ -38,19 +43,19 @@ def silent() -> Iterator[NameServer]:
 
 async def until_idle(lookups: Lookups) -> None:
     """Wait until every thread has come back."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(LONG):
         while lookups.running:  # noqa: ASYNC110 - threads come back without telling
             await asyncio.sleep(0.005)
 
 
 async def test_a_name_is_looked_up_in_a_thread() -> None:
     """The addresses come in their order."""
-    assert await Lookups(look_up=lambda host: [host, "b"]).addresses("a") == ("a", "b")
+    assert await Lookups(look_up=lambda host: [host, "b"], timeout_seconds=LONG).addresses("a") == ("a", "b")
 
 
 async def test_the_system_is_asked_by_default() -> None:
     """It knows this machine."""
-    assert set(await Lookups().addresses("localhost")) <= {"127.0.0.1", "::1"}
+    assert set(await Lookups(timeout_seconds=LONG).addresses("localhost")) <= {"127.0.0.1", "::1"}
     assert system_addresses("127.1") == ("127.0.0.1",)
 
 
@@ -80,7 +85,7 @@ async def test_a_silent_name_server_costs_the_limit_and_no_more(silent: NameServ
 
 async def test_callers_of_one_name_share_a_lookup(silent: NameServer) -> None:
     """However many ask, and also when one of them leaves."""
-    lookups = Lookups(look_up=silent)
+    lookups = Lookups(look_up=silent, timeout_seconds=LONG)
     callers = [asyncio.create_task(lookups.addresses("a")) for _ in range(50)]
     await asyncio.sleep(0)
     callers[0].cancel()
@@ -95,12 +100,13 @@ async def test_a_name_that_hangs_takes_one_thread(silent: NameServer) -> None:
     for _ in range(5):
         with pytest.raises(LookupFailed):
             await lookups.addresses("a")
+    assert await asyncio.to_thread(silent.began.wait, LONG)
     assert (silent.asked, lookups.running) == (["a"], 1)
 
 
 async def test_names_wait_for_a_free_thread(silent: NameServer) -> None:
     """In their order, and none is forgotten."""
-    lookups = Lookups(look_up=silent, max_threads=1)
+    lookups = Lookups(look_up=silent, timeout_seconds=LONG, max_threads=1)
     callers = [asyncio.create_task(lookups.addresses(name)) for name in "abc"]
     await asyncio.sleep(0)
     assert lookups.running == 1
@@ -116,12 +122,13 @@ async def test_a_name_whose_time_was_over_in_the_queue_is_not_looked_up(silent: 
     silent.answers.set()
     await until_idle(lookups)
     assert silent.asked == ["a"]
+    lookups._timeout = LONG
     assert await lookups.addresses("b") == ("b-address",)
 
 
 async def test_too_many_names_are_refused_at_once(silent: NameServer) -> None:
     """The queue has an end."""
-    lookups = Lookups(look_up=silent, max_threads=1, max_waiting=1)
+    lookups = Lookups(look_up=silent, timeout_seconds=LONG, max_threads=1, max_waiting=1)
     waiting = [asyncio.create_task(lookups.addresses(name)) for name in "ab"]
     await asyncio.sleep(0)
     with pytest.raises(LookupFailed, match="too many"):
@@ -136,7 +143,7 @@ async def test_a_machine_without_threads_refuses(monkeypatch: pytest.MonkeyPatch
     def refuse(_thread: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    lookups = Lookups(look_up=lambda host: [host])
+    lookups = Lookups(look_up=lambda host: [host], timeout_seconds=LONG)
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread.start", refuse)
         with pytest.raises(LookupFailed, match="no thread"):

@@ -74,7 +74,7 @@ def test_closing_wakes_the_one_who_waits():
     thread = Thread(target=lambda: taken.append(intake.take(10)))
     thread.start()
     intake.close()
-    thread.join(5)
+    thread.join(30)
     assert taken == [[]]
 
 
@@ -118,7 +118,7 @@ def test_a_group_grows_until_it_is_asked_for():
     thread.join(10 * PATIENCE_SECONDS)
     assert thread.is_alive()
     intake.wake()
-    thread.join(5)
+    thread.join(30)
     assert len(taken) == 2
 
 

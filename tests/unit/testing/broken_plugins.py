@@ -328,10 +328,13 @@ class SyncRunner(Runner):
 
 
 class SlowConstructor(Sound):
+    seconds = 0.2
+    released = threading.Event()
+
     def __init__(self) -> None:
         super().__init__()
         beside_the_loop()
-        time.sleep(0.2)
+        self.released.wait(self.seconds)
 
 
 BROKEN: dict[str, type[Plugin[Any]]] = {

@@ -59,9 +59,14 @@ def test_a_runner_that_is_not_async_is_told_so():
 
 def test_a_constructor_may_take_its_time(monkeypatch: pytest.MonkeyPatch):
     """A host runs it beside the event loop, and so does the contract: it blocks nothing, up to its own limit."""
+    broken.SlowConstructor.released.clear()
     assert problems(broken.SlowConstructor) == {}
     monkeypatch.setattr(subject, "LIMIT_SECONDS", 0.05)
-    assert "took longer than 0.05 s in __init__" in problems(broken.SlowConstructor)["starts and stops"]
+    monkeypatch.setattr(broken.SlowConstructor, "seconds", 30)
+    try:
+        assert "took longer than 0.05 s in __init__" in problems(broken.SlowConstructor)["starts and stops"]
+    finally:
+        broken.SlowConstructor.released.set()
 
 
 def test_blocking_is_measured(monkeypatch: pytest.MonkeyPatch):
@@ -75,6 +80,7 @@ def test_blocking_is_measured(monkeypatch: pytest.MonkeyPatch):
 def test_a_call_that_never_ends_does_not_keep_the_test(monkeypatch: pytest.MonkeyPatch):
     """A loop that does not turn cannot be interrupted; it is left, and told."""
     monkeypatch.setattr(contract, "_SILENT_SECONDS", 1.0)
+    broken.Hangs.released.clear()
     try:
         assert "does not end" in problems(broken.Hangs)["every call ends"]
     finally:

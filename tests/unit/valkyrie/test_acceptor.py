@@ -18,9 +18,11 @@ class Door:
     def __init__(self, *, at_once: bool) -> None:
         self.at_once = at_once
         self.lost_reasons: list[str] = []
+        self.met = asyncio.Event()
         self.done = asyncio.Event()
 
     def opened(self, link: Link) -> None:
+        self.met.set()
         if self.at_once:
             link.closing = True
             self.done.set()
@@ -48,7 +50,7 @@ def accepting(sock: socket.socket, door: Door) -> TlsAcceptor:
     def make() -> Link:
         return Link(loop, door, ClientSettings(), 1000)
 
-    return TlsAcceptor(sock, make, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), 5.0)
+    return TlsAcceptor(sock, make, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), 30.0)
 
 
 async def test_a_system_without_descriptors_is_asked_again(monkeypatch: pytest.MonkeyPatch):
@@ -81,10 +83,10 @@ async def test_a_client_that_resets_in_its_handshake_is_forgotten():
     sock, door = listening(), Door(at_once=False)
     made = accepting(sock, door)
     client = socket.create_connection(sock.getsockname())
-    await asyncio.sleep(0.05)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()
     async with asyncio.timeout(20):
+        await door.met.wait()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
         await door.done.wait()
     made.close()
     await asyncio.sleep(0)

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
@@ -56,7 +55,7 @@ class Pair:
         (hello,) = FrameReader(100_000).feed(self.peer.recv(100_000))
         return frame(ServerHandshake(Introduction("peer", 100_000, window)).receive(hello))
 
-    def calls(self, seconds: float = 10.0) -> "asyncio.Task[bytes]":
+    def calls(self, seconds: float = 50.0) -> "asyncio.Task[bytes]":
         """Begin a call."""
         return asyncio.create_task(self.connection.call("t", "m", b"", seconds))
 
@@ -67,7 +66,8 @@ async def stranger() -> AsyncIterator[Pair]:
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    connection = Connection(loop, "unix:///peer", ClientSettings(), ClientHandshake("unix:///peer", OWN))
+    settings = ClientSettings(ping_interval_seconds=3_600)  # it says nothing but what a test has it say
+    connection = Connection(loop, "unix:///peer", settings, ClientHandshake("unix:///peer", OWN))
     await loop.create_connection(lambda: connection.link, sock=ours)
     await asyncio.sleep(0)
     yield Pair(connection, theirs)
@@ -138,19 +138,20 @@ async def test_a_caller_that_gives_up_as_its_answer_comes(pair: Pair):
     assert await again == b"two"
 
 
-async def test_a_caller_that_gives_up_as_its_deadline_passes(pair: Pair):
+async def test_a_caller_that_gives_up_as_its_deadline_passes(pair: Pair, monkeypatch: pytest.MonkeyPatch):
     """It is cancelled, not timed out, and the peer is told that nobody waits."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + 0.9
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began)
     call = pair.calls(0.9)
     await pair.said()
     mishaps = list[object]()
     loop.set_exception_handler(lambda _, context: mishaps.append(context))
-    loop.call_at(deadline - 0.01, call.cancel)
-    time.sleep(0.95)  # noqa: ASYNC251 - so that both are due in the same turn
+    loop.call_at(began + 0.89, call.cancel)
+    monkeypatch.setattr(loop, "time", lambda: began + 0.95)  # both are due in the same turn
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert {each for each in await pair.said() if not isinstance(each, Ping)} == {Cancel(1)}
+    assert set(await pair.said()) == {Cancel(1)}
     assert mishaps == []
 
 
@@ -172,7 +173,7 @@ async def outcome(waiting: Awaitable[object]) -> object:
 
 async def test_a_ping_ends_with_its_connection(pair: Pair):
     """Who waits for the pong hears of the loss; who has it already keeps it."""
-    answered, waiting = (asyncio.create_task(pair.connection.ping(10)) for _ in range(2))
+    answered, waiting = (asyncio.create_task(pair.connection.ping(50)) for _ in range(2))
     first, _ = await pair.said()
     assert isinstance(first, Ping)
     pair.hears(Pong(first.token, 3, 9))

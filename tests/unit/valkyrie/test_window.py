@@ -1,7 +1,6 @@
 """A place is given to one caller at a time, first come, first served, whatever is cancelled in between."""
 
 import asyncio
-import time
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -19,7 +18,7 @@ def window(size: int = 1, max_waiting: int = 10) -> Window:
 
 def soon() -> float:
     """Return a deadline that no test reaches."""
-    return asyncio.get_running_loop().time() + 10
+    return asyncio.get_running_loop().time() + 50
 
 
 async def started(*waiting: "asyncio.Task[None]") -> None:
@@ -105,17 +104,19 @@ async def test_a_waiter_that_was_cancelled_first_is_passed_over():
     assert places.taken == 1
 
 
-async def test_a_place_that_comes_as_the_deadline_passes_is_kept():
+async def test_a_place_that_comes_as_the_deadline_passes_is_kept(monkeypatch):
     """Who was handed a place has it, though its time to wait is over in the same turn."""
     loop, places = asyncio.get_running_loop(), window()
+    began = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: began)
     mishaps = list[object]()
     loop.set_exception_handler(lambda _, context: mishaps.append(context))
     places.try_take()
-    deadline = loop.time() + 0.1
+    deadline = began + 0.1
     waiting = asyncio.create_task(places.take(deadline))
     await started(waiting)
     loop.call_at(deadline - 0.01, places.give_back)
-    time.sleep(0.15)  # noqa: ASYNC251 - so that both are due in the same turn
+    monkeypatch.setattr(loop, "time", lambda: began + 0.15)  # both are due in the same turn
     await waiting
     assert (places.taken, mishaps) == (1, [])
 

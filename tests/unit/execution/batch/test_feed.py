@@ -44,7 +44,7 @@ def feed_of(ledger: Rows) -> Feed:
 async def taken(feed: Feed, count: int) -> list[object]:
     """Take items until there were so many, and return their inputs."""
     inputs: list[object] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(inputs) < count:
             item = feed.take()
             if item is None:

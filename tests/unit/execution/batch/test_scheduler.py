@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 
 import pytest
 
@@ -45,11 +46,16 @@ async def settle(rounds: int = 50) -> None:
         await asyncio.sleep(0)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds, however many rounds of the loop that takes on a slow machine."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+
+
 async def until_empty(lane: Lane[int], deck: Deck) -> None:
     """Wait until a lane has nothing more to do."""
-    async with asyncio.timeout(10):
-        while deck or lane.workers:  # noqa: ASYNC110 - nobody tells when a lane has nothing to do
-            await asyncio.sleep(0)
+    await until(lambda: not (deck or lane.workers))
 
 
 async def test_every_item_runs_once():
@@ -70,6 +76,7 @@ async def test_no_more_items_run_than_asked_for(concurrency):
     """The concurrency is reached and never passed."""
     gate = Gate()
     running = asyncio.create_task(Scheduler().run(range(1, 201), gate.call, concurrency=concurrency))
+    await until(lambda: len(gate.running) >= concurrency)
     await settle()
     assert len(gate.running) == concurrency
     gate.opened.set()
@@ -104,7 +111,7 @@ async def test_cancelling_a_run_cancels_its_items():
             raise
 
     running = asyncio.create_task(Scheduler().run(range(1, 100), call, concurrency=4))
-    await settle()
+    await until(lambda: len(gate.running) == 4)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -117,6 +124,7 @@ async def test_all_lanes_together_keep_the_cap():
     scheduler, gate = Scheduler(10), Gate()
     decks = [Deck(range(1, 41)) for _ in range(3)]
     lanes = [scheduler.open(deck, gate.call, concurrency=20) for deck in decks]
+    await until(lambda: len(gate.running) >= 10)
     await settle()
     assert len(gate.running) == 10
     gate.opened.set()

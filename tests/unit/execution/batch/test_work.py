@@ -143,7 +143,7 @@ class Bench:
     async def end(self):
         """Let the items run, and wait for the end."""
         self.begin()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.live.lane.join()
 
     @property
@@ -160,7 +160,7 @@ def impatience(monkeypatch):
 
 async def until(condition):
     """Wait until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
 
@@ -221,15 +221,18 @@ async def test_a_host_that_closes_gives_the_item_back():
     assert len(bench.live.feed) == 2
 
 
-async def test_items_that_are_refused_together_hold_the_batch_once():
+async def test_items_that_are_refused_together_hold_the_batch_once(monkeypatch):
     """Those that ran beside the first are no further reason; afterwards all succeed."""
+    monkeypatch.setattr(patience, "_FIRST", 1_800)
+    monkeypatch.setattr(patience, "_LONGEST", 86_400)
     bench = Bench(3, max_concurrency=3)
     for value in (1, 2, 3):
         bench.outcomes[value] = Overloaded("The host", 1, "execution.max_in_flight")
     bench.begin()
     await until(lambda: bench.live.lane.held and not bench.live.lane.workers)
-    assert next(bench.live.delays) == 0.002  # the second: one wait was taken
-    async with asyncio.timeout(10):
+    assert next(bench.live.delays) == 3_600  # the second: one wait was taken
+    bench.live.lane.release()
+    async with asyncio.timeout(30):
         await bench.live.lane.join()
     assert (bench.counts, bench.live.problem) == ({"succeeded": 3}, None)
 
