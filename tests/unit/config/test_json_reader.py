@@ -98,9 +98,9 @@ def test_deep_nesting_is_refused(depth: int):
 @pytest.mark.parametrize("filler", ['"\\', ",", "/*", '"', " ", ",\n"])
 def test_hostile_text_is_read_in_linear_time(filler: str):
     """A megabyte of what the patterns have to look at twice is refused in a moment."""
-    started = time.monotonic()
+    started = time.thread_time()
     problems_of("{" + filler * (300_000 // len(filler)) + "x")
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_an_empty_file_is_an_empty_configuration():

@@ -128,10 +128,10 @@ def test_an_alias_bomb_is_refused_quickly():
     """A few lines that write out to a billion values cost no more than the limit allows."""
     rows = ["l0: &l0 [x, x, x, x, x, x, x, x, x]"]
     rows += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 10)]
-    started = time.monotonic()
+    started = time.thread_time()
     (problem,) = problems_of("\n".join(rows))
     assert str(MAX_NODES) in problem.message
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a {b: *a}", "a: &a\n  <<: *a\n"])
@@ -193,10 +193,10 @@ def test_values_that_json_does_not_have_are_refused(value: str):
 
 def test_a_number_of_a_million_digits_costs_nothing():
     """Such a number is text when plain, and never converted."""
-    started = time.monotonic()
+    started = time.thread_time()
     assert isinstance(read_yaml("a: '" + "9" * 900_000 + "'").value, dict)
     problems_of("a: " + "9" * 900_000)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_an_empty_file_is_an_empty_configuration():

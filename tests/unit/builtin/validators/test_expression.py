@@ -151,10 +151,10 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
 def test_what_would_hold_the_interpreter_for_long_is_not_run(judge):
     """Loops inside one another over a list: the turns are bounded, and a hundred thousand items are not read."""
     nested = rules("output.all(a, output.all(b, output.all(c, a + b + c >= 0)))")
-    started = time.perf_counter()
+    started = time.thread_time()
     slow = judge(TYPE, nested, list(range(300)))
     long = judge(TYPE, rules("size(output) > 1"), list(range(100_000)))
-    assert in_time(time.perf_counter() - started, 0.5)
+    assert in_time(time.thread_time() - started, 0.5)
     assert (slow.valid, "max_steps" in slow.message) == (None, True)
     assert (long.valid, "max_items" in long.message) == (None, True)
     assert judge(TYPE, nested, list(range(50))).valid is True
@@ -162,18 +162,18 @@ def test_what_would_hold_the_interpreter_for_long_is_not_run(judge):
 
 def test_a_regular_expression_that_is_evil_elsewhere_is_not_here(judge):
     """The library's regular expressions take linear time."""
-    started = time.perf_counter()
+    started = time.thread_time()
     assert judge(TYPE, rules("output.matches('^(a+)+$')"), "a" * 5_000 + "b").valid is False
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 async def test_the_largest_values_that_are_judged_keep_the_loop_responsive(judge):
     """Ten thousand items take a fraction of a second, the bound of what cannot be interrupted."""
     rows = [{"a": index, "b": "x"} for index in range(3_300)]
-    started = time.perf_counter()
+    started = time.thread_time()
     assert judge(TYPE, rules("output.all(row, row.a >= 0)"), rows).valid
     await asyncio.sleep(0)
-    assert in_time(time.perf_counter() - started, 0.5)
+    assert in_time(time.thread_time() - started, 0.5)
 
 
 @pytest.mark.parametrize(

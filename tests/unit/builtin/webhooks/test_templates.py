@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -133,9 +133,9 @@ def test_repetitions_are_limited_whatever_they_print() -> None:
     source = "{% for a in l %}{% for b in l %}{% for c in l %}{% endfor %}{% endfor %}{% endfor %}"
     event = Event(id="1", type=EventType.PLUGIN_FAILED, time=EVENT.time, payload={"l": [0] * 500})
     log: Any = Log()
-    began = perf_counter()
+    began = thread_time()
     assert Templates({"*": source.replace("in l", "in payload.l")}).render(event, log) is None
-    assert perf_counter() - began < 5
+    assert thread_time() - began < 5
     assert log.said[0]["why"] == "it repeats something more than 1000 times"
 
 
@@ -160,9 +160,9 @@ def _nested(levels: int, of: str) -> str:
 )
 def test_a_template_cannot_make_more_and_more_on_its_way(source: str) -> None:
     """What multiplies a text, a list or a number step by step ends soon, whatever would come out of it."""
-    began = perf_counter()
+    began = thread_time()
     assert rendered(source) is None
-    assert perf_counter() - began < 20
+    assert thread_time() - began < 20
 
 
 @pytest.mark.parametrize(
