@@ -40,7 +40,11 @@ class OrderedDeliveries(RuleBasedStateMachine):
         path = Path(self._folder.name, "store.db")
         database = SQLite(path, StorageSettings(url=str(path), synchronous="NORMAL"))
         self.committer = Committer(database)
-        bring_up_to_date(database, self.committer.connect())
+        connection = self.committer.connect()
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here, and a disk may take its time
+        bring_up_to_date(database, connection)
         self.now = 1_000
         self.held: dict[str, list[Chain]] = {name: [] for name in HOSTS}
         self.keys: dict[int, str | None] = {}
