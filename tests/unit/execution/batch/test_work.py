@@ -101,7 +101,7 @@ class Bench:
         self.outcomes = {}
         self.ran = Counter()
         self.relieved = 0
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(slice_seconds=3_600)  # what may begin begins together
         record = BatchRecord(options=BatchOptions(id="b", task_id="t", **options), created_at=now(), sealed=True)
         self.live = live = LiveBatch(
             7, record, BatchState.RUNNING, self.store, guarded=lambda: False, held=lambda: True, results=Counter()
