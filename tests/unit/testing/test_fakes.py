@@ -100,9 +100,9 @@ async def test_a_runner_does_what_it_is_told():
     runner.answers({"n": 1})
     runner.fails(NotExecuted("busy"), task="bad")
     runner.delays(30, task="slow")
-    assert await runner.run(a_task(id="good"), "x", 5.0) == {"n": 1}
+    assert await runner.run(a_task(id="good"), "x", 30.0) == {"n": 1}
     with pytest.raises(NotExecuted, match="busy"):
-        await runner.run(a_task(id="bad"), None, 5.0)
+        await runner.run(a_task(id="bad"), None, 30.0)
     with pytest.raises(ProgramOverran):
         await asyncio.wait_for(runner.run(a_task(id="slow"), None, 0.02), 20)
     assert [(each.task_id, each.input) for each in runner.calls] == [("good", "x"), ("bad", None), ("slow", None)]
