@@ -95,7 +95,7 @@ def test_node_verifies_what_we_sign(package: Path) -> None:
         capture_output=True,
         text=True,
         cwd=package,
-        timeout=30,
+        timeout=100,
         check=True,
     )
     *verified, wrong_secret, wrong_body = json.loads(done.stdout)
