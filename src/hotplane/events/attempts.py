@@ -59,7 +59,7 @@ class Attempts:
         self._wall = wall
         self._tasks: set[asyncio.Task[None]] = set()
         self._judged_at = float("-inf")
-        self._disabling = False
+        self._disabling = self._retired = False
         self.lease_seconds = max(60.0, 3 * settings.timeout_seconds + 30.0)
         """How long a claim holds. A delivery is not begun when the rest of it is too short for its attempt."""
         self.delivered = self.failed = self.died = 0
@@ -160,6 +160,10 @@ class Attempts:
 
     # --- giving a handler up -----------------------------------------------------------------------------
 
+    def retire(self) -> None:
+        """Have the answers that are still to come disable nothing: they speak of what the handler was."""
+        self._retired = True
+
     def judge_soon(self) -> None:
         """Look whether nothing was taken for so long that the handler has to be disabled; once a minute at most."""
         now = self._parts.clock.monotonic()
@@ -174,7 +178,7 @@ class Attempts:
             self._disable_soon(f"nothing was taken since {since:%Y-%m-%d %H:%M} UTC, and {died} deliveries died")
 
     def _disable_soon(self, reason: str) -> None:
-        if not self._disabling:
+        if not self._disabling and not self._retired:
             self._disabling = True
             self._keep(self._disable(reason))
 

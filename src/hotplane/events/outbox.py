@@ -214,6 +214,7 @@ class Outbox(Operating):
         lane = self._lanes.pop(handler, None)
         if lane is None:
             return
+        lane.attempts.retire()
         self._destinations.forget(handler)
         stop = lane.stop(drain=0.0, grace=self.settings_of(handler).timeout_seconds)
         task = asyncio.create_task(stop, name=f"hotplane-leave-{handler}")
@@ -221,6 +222,8 @@ class Outbox(Operating):
         task.add_done_callback(self._leaving.discard)
 
     async def _disable(self, handler: str, reason: str) -> None:
+        if handler not in self._addressing.handlers:
+            return  # it is already, or it is gone
         # The event first: should the host die in between, the receiver says once more that it is gone.
         event = Event(
             id=new_id(),

@@ -282,6 +282,45 @@ async def test_a_handler_that_nothing_was_taken_of_for_days_is_disabled_with_an_
         assert "3 deliveries died" in str(event.payload["reason"])
 
 
+class Gone(Recorder):
+    """Answers 410 to the first two calls, each when it is told to."""
+
+    metadata = PluginMetadata(name="gone", version="1.0")
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.answers = [asyncio.Event(), asyncio.Event()]
+
+    async def handle(self, event: Event, context: WebhookContext) -> Receipt:
+        """Want nothing any more, or again."""
+        self.contexts.append(context)
+        if len(self.contexts) <= len(self.answers):
+            await self.answers[len(self.contexts) - 1].wait()
+            raise DeliveryFailed("gone", status=410, gone=True)
+        return Receipt()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["stays disabled", "enabled again"])
+async def test_a_receiver_that_is_gone_is_told_of_once(url: str, again: bool) -> None:
+    """A second 410 that was under way is no news, and disables nothing that an operator has enabled since."""
+    handler = Gone()
+    async with make(url, handler, concurrency=2, timeout_seconds=60.0) as host:
+        await emit(host, 2)
+        await until(lambda: len(handler.contexts) == 2)
+        handler.answers[0].set()
+        await until(lambda: not host.plugins.get("gone").enabled)
+        if again:
+            await host.plugins.enable("gone")
+        handler.answers[1].set()
+        await until(lambda: _failed_all(host))
+        assert len(await host.store.list_events(EventFilter(types=frozenset({EventType.WEBHOOK_DISABLED})))) == 1
+        assert host.plugins.get("gone").enabled == again
+
+
+async def _failed_all(host: Hotplane) -> bool:
+    return all(each.history and not each.history[0].ok for each in (await host.outbox.list("gone")).items)
+
+
 async def test_two_hosts_on_one_store_deliver_each_event_once(url: str) -> None:
     """Two writers and two outboxes: nothing is skipped, nothing comes twice."""
     handlers = [Recorder(), Recorder()]
