@@ -36,6 +36,8 @@ _GROUP = 32
 _SMALLEST_GROUP = 128
 _EVERY = 4
 """Every so many claims what was tried before comes first."""
+_SETTLE_SECONDS = 1.0
+"""At a stop, what became of the last deliveries has this long to be written down, and the grace where that is more."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 
@@ -145,7 +147,7 @@ class Lane:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
-        if not await self._settler.finish(max(1.0, grace)):
+        if not await self._settler.finish(max(_SETTLE_SECONDS, grace)):
             self._parts.log.warning("events.leases-left", handler=self.handler, deliveries=self.held)
 
     # --- the loop ----------------------------------------------------------------------------------------

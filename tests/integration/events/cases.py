@@ -15,10 +15,10 @@ from hotplane.records import Event, EventType, PluginMetadata
 from tests.integration.events.kills import killed_before_acknowledgement, killed_before_send
 from tests.integration.events.scene import (
     HANDLER,
-    SECRET,
     ReceiverProcess,
     Tally,
     config_of,
+    configuration,
     counted,
     emit,
     hosted,
@@ -47,24 +47,25 @@ async def down_at_first(case: str, folder: Path) -> Tally:
         receiver.start()
         tally = await counted(case, receiver, sent)
         (only,) = (await host.outbox.list(HANDLER)).items
-    receiver.stop()
+    receiver.close()
     return _noted(tally, f"{only.attempts} attempts, the last answered {only.history[-1].status}")
 
 
-def misbehaving(kind: str, *, wait: float = 1.5, **how: Any) -> Play:
-    """Return the case of a receiver that misbehaves for a while."""
+def misbehaving(kind: str, *, wait: float = 1.5, limit: float = 30.0, **how: Any) -> Play:
+    """Return the case of a receiver that misbehaves for a while; until then a request may take `limit` seconds."""
 
     async def play(case: str, folder: Path) -> Tally:
         receiver = ReceiverProcess(folder)
         receiver.behave(kind, **how)
-        async with hosted(folder, receiver.url) as host:
+        async with hosted(folder, receiver.url, limit=limit) as host:
             sent = await emit(host, COUNT)
             await asyncio.sleep(wait)
             assert not receiver.received()
             seen = {each.history[-1].error for each in (await host.outbox.list(HANDLER)).items if each.history}
+            await host.plugins.reconfigure(HANDLER, configuration(receiver.url))
             receiver.behave("ok")
             tally = await counted(case, receiver, sent)
-        receiver.stop()
+        receiver.close()
         return _noted(tally, "; ".join(sorted(seen)))
 
     return play
@@ -78,14 +79,18 @@ async def gone(case: str, folder: Path) -> Tally:
         sent = await emit(host, COUNT)
         await until(lambda: not host.plugins.get(HANDLER).enabled)
         told = [each for each in await host.store.list_events(limit=1000) if each.type == EventType.WEBHOOK_DISABLED]
-        await asyncio.sleep(0.3)
+        await until(lambda: _all_back(host))
         backlog = (await host.outbox.status(HANDLER)).backlog
         receiver.behave("ok")
         await host.plugins.enable(HANDLER)
         tally = await counted(case, receiver, sent)
-    receiver.stop()
+    receiver.close()
     waited = backlog.pending + backlog.failed + backlog.delivering
     return _noted(tally, f"disabled with {len(told)} event, {waited} waited until it was enabled")
+
+
+async def _all_back(host: Hotplane) -> bool:
+    return not (await host.outbox.status(HANDLER)).backlog.delivering
 
 
 async def broken_tls(case: str, folder: Path) -> Tally:
@@ -115,16 +120,15 @@ async def _refused_until_mended(
     allow: Sequence[str] = (),
 ) -> Tally:
     async with hosted(folder, receiver.url, allow=allow) as host:
-        good = {"url": receiver.url, "secrets": [SECRET], "events": ["task.created"], "timeout_seconds": 1.0}
-        await host.plugins.reconfigure(HANDLER, {**good, "url": wrong})
+        await host.plugins.reconfigure(HANDLER, configuration(wrong))
         sent = await emit(host, COUNT)
         await until(lambda: _errors(host))
         seen = await _errors(host)
         assert not receiver.received()
-        await host.plugins.reconfigure(HANDLER, good)
+        await host.plugins.reconfigure(HANDLER, configuration(receiver.url))
         tally = await counted(case, receiver, sent)
     for each in (receiver, *others):
-        each.stop()
+        each.close()
     return _noted(tally, "; ".join(seen))
 
 
@@ -151,10 +155,10 @@ async def clock_back(case: str, folder: Path) -> Tally:
             behind = 3_600_000_000
             receiver.start()
             host.outbox.wake(HANDLER)
-            tally = await counted(case, receiver, sent, limit=20)
+            tally = await counted(case, receiver, sent)
     finally:
         WallClock.now = now  # type: ignore[method-assign]
-    receiver.stop()
+    receiver.close()
     return tally
 
 
@@ -180,7 +184,7 @@ async def disk_full(case: str, folder: Path) -> Tally:
         await asyncio.sleep(0.5)
         await host.store._writer.write(_pragma("PRAGMA max_page_count = 1073741823"))
         tally = await counted(case, receiver, sent)
-    receiver.stop()
+    receiver.close()
     return _noted(tally, f"{refused} callers got 507")
 
 
@@ -225,7 +229,7 @@ def faulty(fault: str) -> Play:
             assert (beside.lost, beside.duplicated) == (0, 0)
             Faulty.fault = ""
             await until(lambda: other.exists() and set(sent) <= set(other.read_text().split()))
-        receiver.stop()
+        receiver.close()
         came = other.read_text().split()
         return Tally(case, len(sent), len(set(came)), len(set(sent) - set(came)), len(came) - len(set(came)))
 
@@ -241,8 +245,8 @@ async def outage(case: str, folder: Path) -> Tally:
         await asyncio.sleep(1.0)
         tried = _failed(host)
         receiver.start()
-        tally = await counted(case, receiver, sent, limit=50)
-    receiver.stop()
+        tally = await counted(case, receiver, sent, limit=120)
+    receiver.close()
     return _noted(tally, f"{tried} attempts while it was down")
 
 
@@ -265,13 +269,13 @@ def _certificate(folder: Path) -> Path:
 
 CASES: Mapping[str, Play] = {
     "receiver down for the first three attempts": down_at_first,
-    "never answers": misbehaving("hang", wait=2.5),
+    "never answers": misbehaving("hang", wait=2.5, limit=1.0),
     "answers 500": misbehaving("status", status=500),
     "answers 429 with Retry-After": misbehaving("status", status=429, headers={"Retry-After": "1"}, wait=0.5),
     "answers 301 to a private address": misbehaving("status", status=301, headers={"Location": "http://10.0.0.1/"}),
     "answers 410": gone,
-    "one byte a second": misbehaving("slow", wait=2.5),
-    "an endless body": misbehaving("endless", wait=2.5),
+    "one byte a second": misbehaving("slow", wait=2.5, limit=1.0),
+    "an endless body": misbehaving("endless", wait=2.5, limit=1.0),
     "a broken TLS certificate": broken_tls,
     "resolves to a private address: localhost": private("localhost"),
     "resolves to a private address: ::ffff:10.0.0.1": private("[::ffff:10.0.0.1]"),

@@ -29,13 +29,13 @@ async def _killed(case: str, folder: Path, moment: str) -> Tally:
     receiver = ReceiverProcess(folder)
     config = config_of(folder, receiver.url)
     command = [sys.executable, "-m", "tests.integration.events.host_child", json.dumps(config), str(_COUNT), moment]
-    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == -9, ended.stderr
     before = receiver.received()
     async with hosted(folder, receiver.url) as host:
         stored = [event.id for event in await host.store.list_events(limit=1000) if event.type == "task.created"]
         tally = await counted(case, receiver, stored)
-    receiver.stop()
+    receiver.close()
     strangers = len(set(receiver.received()) - set(stored))
     note = f"{len(before)} taken before it died, {strangers} unknown ids"
     return Tally(tally.case, tally.sent, tally.received, tally.lost, tally.duplicated, note)

@@ -23,6 +23,7 @@ class Receiver:
     def __init__(self, notes: Path) -> None:
         self._notes = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._mode: dict[str, object] = {"kind": "ok"}
+        self._changed = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Answer one delivery."""
@@ -33,7 +34,8 @@ class Receiver:
             os.write(self._notes, f"{name}\n".encode())
             return web.Response(text="thank you")
         if kind == "hang":
-            await asyncio.sleep(3_600)
+            await self._changed.wait()
+            return web.Response(status=503)
         if kind in ("slow", "endless"):
             return await self._stream(request, slowly=kind == "slow")
         headers = {str(key): str(value) for key, value in dict(self._mode.get("headers", {})).items()}  # type: ignore[call-overload]
@@ -42,14 +44,20 @@ class Receiver:
     async def change(self, request: web.Request) -> web.Response:
         """Behave otherwise from now on."""
         self._mode = json.loads(await request.read())
+        self._changed.set()  # whoever was kept waiting comes again
+        self._changed = asyncio.Event()
         return web.Response()
 
     async def _stream(self, request: web.Request, *, slowly: bool) -> web.StreamResponse:
         answer = web.StreamResponse()
         await answer.prepare(request)
-        while True:
+        changed = self._changed
+        while not changed.is_set():
             await answer.write(b"x" if slowly else PIECE)
             await asyncio.sleep(1.0 if slowly else 0.0)
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
 
 
 async def main(notes: Path, port: int, certificate: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,19 +20,24 @@ from hotplane.events import DeliverySettings
 from hotplane.identity import new_id
 from hotplane.records import Event, EventType, now
 
-__all__ = ["HANDLER", "QUICK", "SECRET", "ReceiverProcess", "Tally", "config_of", "counted", "emit", "hosted", "until"]
+__all__ = [
+    "HANDLER", "QUICK", "SECRET", "ReceiverProcess", "Tally", "config_of", "configuration", "counted", "emit",
+    "hosted", "until",
+]  # fmt: skip
 
 HANDLER = "hook"
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 QUICK: Mapping[str, Any] = {
     "schedule_seconds": [0.1] * 60,
     "throttle_seconds": 0.2,
-    "timeout_seconds": 2.0,
+    "timeout_seconds": 60.0,
     "jitter": 0.0,
 }
 """The schedule of the cases: the default one, without the waiting."""
 BREAKER: Mapping[str, Any] = {"minimum_calls": 5, "window_calls": 20, "open_seconds": 0.2, "open_max_seconds": 0.5}
-FOUND_WITHIN = 30.0
+FOUND_WITHIN = 60.0
+PATIENT = 30.0
+"""Seconds for an answer that comes: an attempt that is given up in spite of it would be made twice."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ class ReceiverProcess:
         self._folder = folder
         self._certificate = certificate
         self._process: subprocess.Popen[str] | None = None
-        self.port = 0
+        self._place = socket.socket()  # bound, not listening: nobody else gets the port while the receiver is down
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = int(self._place.getsockname()[1])
         self.start()
 
     @property
@@ -65,14 +74,14 @@ class ReceiverProcess:
         return f"{'http' if self._certificate is None else 'https'}://127.0.0.1:{self.port}/hook"
 
     def start(self) -> None:
-        """Start it, on the port that it had before."""
+        """Start it; it always has the same port."""
         command = [sys.executable, "-m", "tests.integration.events.receiver", str(self.notes), str(self.port)]
         command += [] if self._certificate is None else [str(self._certificate)]
         log = (self._folder / "receiver.log").open("ab")
         with log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
+        assert int(self._process.stdout.readline()) == self.port
 
     def stop(self) -> None:
         """End it; connections to it are refused from now on."""
@@ -83,19 +92,34 @@ class ReceiverProcess:
             self._process.stdout.close()
             self._process = None
 
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        self._place.close()
+
     def behave(self, kind: str = "ok", **how: Any) -> None:
         """Change what it does: ``ok``, ``hang``, ``status``, ``slow`` or ``endless``."""
         body = json.dumps({"kind": kind, **how}).encode()
         request = urllib.request.Request(self.url.replace("/hook", "/mode"), body, method="POST")
-        urllib.request.urlopen(request, timeout=5).close()
+        urllib.request.urlopen(request, timeout=PATIENT).close()
 
     def received(self) -> Counter[str]:
         """Return how often it took each event."""
         return Counter(self.notes.read_text().split()) if self.notes.exists() else Counter()
 
 
-def config_of(folder: Path, url: str, allow: Sequence[str] = (), **delivery: Any) -> dict[str, Any]:
-    """Return the configuration of a host whose task events go to `url`; `allow` names private networks."""
+def config_of(
+    folder: Path, url: str, allow: Sequence[str] = (), limit: float = PATIENT, **delivery: Any
+) -> dict[str, Any]:
+    """Return the configuration of a host whose task events go to `url`.
+
+    Args:
+        folder: Where its database is.
+        url: The receiver's.
+        allow: Private networks that may be asked.
+        limit: Seconds that a request may take.
+        delivery: Other settings than those of the cases.
+    """
     return {
         "network": {"allow": list(allow)},
         "storage": {"url": f"sqlite:///{folder / 'host.db'}", "synchronous": "NORMAL"},
@@ -105,14 +129,17 @@ def config_of(folder: Path, url: str, allow: Sequence[str] = (), **delivery: Any
                 {
                     "name": HANDLER,
                     "type": "http-webhook-handler",
-                    "configuration": {
-                        "url": url, "secrets": [SECRET], "events": ["task.created"], "timeout_seconds": 1.0
-                    },
+                    "configuration": configuration(url, limit),
                     "delivery": {**QUICK, **delivery},
                 }
             ]
         },
     }  # fmt: skip
+
+
+def configuration(url: str, limit: float = PATIENT) -> dict[str, Any]:
+    """Return the handler's own configuration."""
+    return {"url": url, "secrets": [SECRET], "events": ["task.created"], "timeout_seconds": limit}
 
 
 async def emit(host: Hotplane, count: int, kind: EventType = EventType.TASK_CREATED, **fields: Any) -> list[str]:

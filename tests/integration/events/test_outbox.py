@@ -13,7 +13,7 @@ import pytest
 
 from hotplane import Hotplane
 from hotplane.errors import DeliveryUnderWay, HandlerNotServing, UnknownDelivery
-from hotplane.events import DeliverySettings
+from hotplane.events import DeliverySettings, attempts, lane, queues
 from hotplane.host.exposition import Family
 from hotplane.plugins import DeliveryFailed, Receipt, WebhookContext, WebhookHandler
 from hotplane.records import Event, EventType, PluginMetadata, now
@@ -205,7 +205,7 @@ async def test_a_slow_handler_delays_nobody_but_itself(url: str, handler: Record
 
 async def test_events_of_a_task_come_in_order_and_one_at_a_time(url: str, handler: Recorder) -> None:
     """Two tasks side by side, the events of each one after the other, also when one is refused now and then."""
-    async with make(url, handler, order="task", schedule_seconds=[0.01] * 20) as host:
+    async with make(url, handler, order="task", schedule_seconds=[0.01] * 10 + [1.0] * 90) as host:
         sent: dict[str, list[str]] = {"a": [], "b": []}
         for _ in range(30):
             for task in sent:
@@ -224,9 +224,9 @@ async def test_while_a_destination_is_down_attempts_are_not_counted(url: str, ha
     async with make(url, handler, schedule_seconds=[30.0]) as host:
         await emit(host, 300)
         await until(lambda: any(each.state == "open" for each in host.outbox.breakers()))
+        assert len(handler.contexts) < 30
         page = await host.outbox.list("recorder", DeliveryFilter(states=frozenset({DeliveryState.PENDING})), limit=1)
         assert page.items[0].attempts == 0
-        assert len(handler.contexts) < 30
         handler.failure = None
         await until(lambda: len(handler.taken) >= 300 - len(handler.contexts) // 2)
 
@@ -247,7 +247,8 @@ async def test_a_handler_that_has_failed_misses_nothing(url: str) -> None:
             Broken.all_taken.append(event.id)
             return Receipt()
 
-    host = Hotplane.from_config({"storage": {"url": url}})
+    by_hand = {"restart": {"type": "temporary"}}
+    host = Hotplane.from_config({"storage": {"url": url}, "plugins": by_hand})
     host.register(Broken)
     async with host:
         sent = await emit(host, 3)
@@ -270,9 +271,10 @@ async def test_what_an_operator_stopped_or_disabled_gets_nothing(url: str, handl
 
 
 async def test_a_handler_that_nothing_was_taken_of_for_days_is_disabled_with_an_event(
-    url: str, handler: Recorder
+    url: str, handler: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Days pass quickly here: so many hours without a success, and three dead letters."""
+    monkeypatch.setattr(attempts, "_JUDGE_SECONDS", 0.0)  # the three may be written down one after the other
     handler.failure = DeliveryFailed("no", status=400)
     async with make(url, handler, schedule_seconds=[0.01], disable_after_hours=1e-6) as host:
         await emit(host, 3)
@@ -337,10 +339,13 @@ async def _emit_singly(host: Hotplane, count: int) -> list[str]:
     return [(await emit(host, 1))[0] for _ in range(count)]
 
 
-async def test_a_stop_gives_leases_back_and_the_next_start_goes_on(url: str, handler: Recorder) -> None:
+async def test_a_stop_gives_leases_back_and_the_next_start_goes_on(
+    url: str, handler: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What hangs is cut off at the end of the grace, and nothing is lost or counted."""
+    monkeypatch.setattr(lane, "_SETTLE_SECONDS", 60.0)
     handler.open.clear()
-    host = make(url, handler, timeout_seconds=30.0)
+    host = make(url, handler)
     async with host:
         sent = await emit(host, 50)
         await until(lambda: handler.busy.total() == 8)
@@ -392,8 +397,11 @@ def samples_of(families: Iterable[Family]) -> dict[str, float]:
     }
 
 
-async def test_the_metrics_tell_what_was_tried_and_what_waits(url: str, handler: Recorder) -> None:
+async def test_the_metrics_tell_what_was_tried_and_what_waits(
+    url: str, handler: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By outcome, with the length and the age of the queue; the counters go on where the handler is disabled."""
+    monkeypatch.setattr(queues, "_PATIENCE_SECONDS", 60.0)
     handler.failure = DeliveryFailed("no", status=400)
     async with make(url, handler, schedule_seconds=[0.01]) as host:
         await emit(host, 1)
