@@ -91,7 +91,7 @@ def build(tmp_path: Path, programs: str) -> Callable[..., Hotplane]:
     def made(**sections: Any) -> Hotplane:
         names = ("upper", "shout", "boom", "leave", "not_json", "nan", "change_input", "hang", "wait_for_ever", "slow")
         tasks = [
-            {"id": name, "program": f"{programs}:{name}", "timeout_ms": 5000, "sampling_rate": 1.0}
+            {"id": name, "program": f"{programs}:{name}", "timeout_ms": 60_000, "sampling_rate": 1.0}
             for name in (*names, "ignore_cancellation")
         ]
         plugins = {
@@ -100,11 +100,11 @@ def build(tmp_path: Path, programs: str) -> Callable[..., Hotplane]:
         }
         return Hotplane.from_config(
             {
-                "storage": {"url": str(tmp_path / "host.db")},
+                "storage": {"url": str(tmp_path / "host.db"), "synchronous": "NORMAL"},
                 "programs": {"allow": [programs], "paths": [str(tmp_path)], "max_stuck": 3},
-                "plugins": plugins,
                 "tasks": tasks,
                 **sections,
+                "plugins": {"call_timeout_ms": 60_000, **sections.get("plugins", plugins)},
             }
         )
 

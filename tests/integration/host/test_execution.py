@@ -259,7 +259,7 @@ async def test_handlers_are_told_after_the_commit(build: Build) -> None:
     assert Listener.metadata.name == "listener"
     async with host:
         await host.execute("upper", {"text": "x"})
-        assert await asyncio.wait_for(told.get(), 20)
+        assert await asyncio.wait_for(told.get(), 60)
     assert told.empty()
 
 

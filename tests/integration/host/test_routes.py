@@ -26,6 +26,8 @@ from hotplane.specs import route_of
 from hotplane.values import Json
 
 Build = Callable[..., Hotplane]
+LASTING = {"open_seconds": 3_600.0, "open_max_seconds": 3_600.0}
+"""A breaker that looks again when the test is long over."""
 
 
 class Scripted(Runner[Config]):
@@ -61,7 +63,7 @@ def host(build: Build, primary: Scripted, programs: str) -> Hotplane:
         {"id": name, "program": f"{programs}:upper", "idempotent": name == "safe", "route": ["primary", "local"]}
         for name in ("safe", "once")
     ]
-    made = build(tasks=tasks)
+    made = build(tasks=tasks, fallback={"breaker": LASTING})
     made.register(primary, id="primary")
     return made
 
@@ -222,7 +224,7 @@ async def test_the_configuration_says_when_a_runner_is_not_asked_any_more(
     """With a window of one call, one failure sends the work elsewhere."""
     primary.failure = NotExecuted("it is down")
     task = {"id": "safe", "program": f"{programs}:upper", "route": ["primary", "local"]}
-    host = build(tasks=[task], fallback={"breaker": {"window_calls": 1, "minimum_calls": 1}})
+    host = build(tasks=[task], fallback={"breaker": {"window_calls": 1, "minimum_calls": 1, **LASTING}})
     host.register(primary, id="primary")
     async with host:
         tried = [(await host.execute("safe", {"text": "x"})).attempts[0].outcome for _ in range(2)]

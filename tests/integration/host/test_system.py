@@ -58,20 +58,21 @@ async def test_the_primary_is_unavailable_when_it_is_switched_off(tmp_path: Path
 
 async def test_a_sick_plugin_is_restarted_by_the_supervisor(tmp_path: Path) -> None:
     """The monitor finds it, the supervisor starts it again, and when it is well it is healthy."""
-    Sick.status, Sick.started = "unhealthy", 0
+    Sick.status, Sick.started = "healthy", 0
     health = {"interval_seconds": 0.02, "jitter": 0, "failure_threshold": 2}
     restart = {"delay_seconds": 0.01, "max_delay_seconds": 0.01}
     host = host_in(tmp_path, health=health, plugins={"restart": restart})
     host.register(Sick)
     async with host:
         with host.plugins.subscribe() as news:
+            Sick.status = "unhealthy"  # not before: the monitor has been at work since the start
             seen: list[str] = []
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for each in news:
                     seen.append(str(getattr(each, "after", "")))
                     if seen[-1] == "active":
                         Sick.status = "healthy"
-                    if seen[-1] == "healthy" and each.plugin_id == "sick":
+                    if seen[-1] == "healthy" and each.plugin_id == "sick" and "active" in seen:
                         break
     assert [each for each in seen if each != "healthy"][:4] == ["unhealthy", "failed", "loading", "active"]
     assert Sick.started >= 2
