@@ -25,7 +25,7 @@ class Case:
     before: str = source()
     """What serves when the edit is made."""
     settings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """A limit that the edit overruns, and that a good plugin keeps though the machine stand still for a second."""
+    """A limit that the edit overruns."""
 
 
 def _bad(name: str, words: str, *, before: str = source(), **parts: str) -> Case:

@@ -16,7 +16,7 @@ from hotplane import Hotplane
 from hotplane.host import PluginNews, PluginStatus, Reload
 from hotplane.records import Execution
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds to wait for what has to happen."""
 
 PLUGIN = """
@@ -150,6 +150,10 @@ def configuration_of(
         "plugins": {
             "directories": [str(directory)],
             "watch_debounce_ms": 20,
+            "import_timeout_seconds": PATIENCE,
+            "start_timeout_seconds": PATIENCE,
+            "health_timeout_seconds": PATIENCE,
+            "call_timeout_ms": 60_000,
             "samplers": [{"name": "percentage-sampler"}],
             "others": list(entries),
             **settings,

@@ -177,7 +177,7 @@ async def test_an_import_that_comes_too_late_is_let_go_of(open_yard: OpenYard, d
     go = tmp_path / "go"
     waiting = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)"
     (directory / "marking.py").write_text(source(top=waiting))
-    async with open_yard(import_timeout_seconds=0.2, watch=False) as yard:
+    async with open_yard(import_timeout_seconds=1.0, watch=False) as yard:
         assert yard.status().state == "failed"
         assert yard.host.stats()["stuck_threads"] == 1
         go.touch()

@@ -78,7 +78,7 @@ class Load:
             self.served[result.generation, result.version, result.message] += 1
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_fifty_edits_under_load(open_yard: OpenYard, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No call fails, none meets a half-made generation, each is attributable, and all old generations are freed."""
     (directory / "marking.py").write_text(edit(1)[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.reload.conftest import OpenYard, Yard, source
+from tests.integration.reload.conftest import PATIENCE, OpenYard, Yard, source
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("one")
 
 async def until_marker(yard: Yard, marker: str) -> None:
     """Wait until the validator that serves says `marker`."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await yard.marker() != marker:  # noqa: ASYNC110 - it polls what users see
             await asyncio.sleep(0.01)
 
@@ -88,7 +88,7 @@ async def test_a_file_written_in_two_halves_is_served_when_it_is_whole(open_yard
 
 async def test_three_edits_in_a_tenth_of_a_second(open_yard: OpenYard) -> None:
     """They give one or two reloads, and the last content wins."""
-    async with open_yard(watch_debounce_ms=50) as yard:
+    async with open_yard(watch_debounce_ms=500) as yard:
         for marker in ("two", "three", "four"):
             yard.write(source(marker))
             await asyncio.sleep(0.033)

@@ -21,11 +21,20 @@ from hotplane.errors import (
     ReferenceNotAllowed,
     UnknownPlugin,
 )
+from hotplane.host import PluginStatus
 from hotplane.plugins import Validator
 from hotplane.records import PluginMetadata, ValidationResult
-from tests.integration.reload.conftest import OpenYard, source
+from tests.integration.reload.conftest import OpenYard, Yard, source
 
-SLOW = "async def start(self, context):\n    import asyncio; await asyncio.sleep(0.15)"
+SLOW = """
+async def start(self, context):
+    import asyncio
+    from pathlib import Path
+    Path(__file__).with_suffix(".begun").touch()
+    while not Path(__file__).with_suffix(".go").exists():
+        await asyncio.sleep(0.005)
+"""
+"""Starts when it is told to."""
 GATED = """
 import asyncio
 gate = asyncio.Event()
@@ -46,6 +55,18 @@ def plain(directory: Path, text: str = source("one")) -> None:
     (directory / "marking.py").write_text(text)
 
 
+async def begun(yard: Yard) -> asyncio.Task[PluginStatus]:
+    """Begin a reload to a slow generation, and return it when that is starting."""
+    reload = asyncio.create_task(yard.host.plugins.reload("marking"))
+    await yard.until(yard.path().with_suffix(".begun").exists)
+    return reload
+
+
+def go(yard: Yard) -> None:
+    """Let the slow generation come up."""
+    yard.path().with_suffix(".go").touch()
+
+
 def module_of(yard: Any) -> Any:
     """Return the globals of the generation that serves."""
     plugin = yard.host.registry.resolve(Validator, "marking")
@@ -57,10 +78,12 @@ async def test_a_reload_during_a_reload_is_joined(open_yard: OpenYard, directory
     plain(directory)
     async with open_yard(watch=False) as yard:
         plain(directory, source("two", body=SLOW))
-        first = asyncio.create_task(yard.host.plugins.reload("marking"))
-        await asyncio.sleep(0.05)
+        first = await begun(yard)
         plain(directory, source("three"))
-        await asyncio.gather(first, *(yard.host.plugins.reload("marking") for _ in range(9)))
+        others = [asyncio.create_task(yard.host.plugins.reload("marking")) for _ in range(9)]
+        await asyncio.sleep(0)  # each has asked
+        go(yard)
+        await asyncio.gather(first, *others)
         assert [reload.generation for reload in yard.reloads] == [2, 3]
         assert await yard.marker() == "three"
 
@@ -70,9 +93,11 @@ async def test_an_unload_during_a_reload_comes_after_it(open_yard: OpenYard, dir
     plain(directory)
     async with open_yard(watch=False) as yard:
         plain(directory, source("two", body=SLOW))
-        reload = asyncio.create_task(yard.host.plugins.reload("marking"))
-        await asyncio.sleep(0.05)
-        stopped = await yard.host.plugins.stop("marking")
+        reload = await begun(yard)
+        stop = asyncio.create_task(yard.host.plugins.stop("marking"))
+        await asyncio.sleep(0)  # it is asked for
+        go(yard)
+        stopped = await stop
         assert (await reload).generation == 2
         assert (stopped.state, (await yard.execute()).validations) == ("unloaded", ())
         assert (await yard.host.plugins.start("marking")).generation == 3
@@ -83,9 +108,9 @@ async def test_a_caller_who_goes_away_does_not_stop_the_reload(open_yard: OpenYa
     plain(directory)
     async with open_yard(watch=False) as yard:
         plain(directory, source("two", body=SLOW))
-        caller = asyncio.create_task(yard.host.plugins.reload("marking"))
-        await asyncio.sleep(0.05)
+        caller = await begun(yard)
         caller.cancel()
+        go(yard)
         await yard.until_reload("swapped")
         assert await yard.marker() == "two"
 
@@ -95,7 +120,7 @@ async def test_calls_finish_where_they_began_and_the_old_one_is_stopped_after_th
 ) -> None:
     """A call on the old generation is seen as draining, answers as that generation, and only then it is stopped."""
     plain(directory, gated("one"))
-    async with open_yard(watch=False, call_timeout_ms=5000) as yard:
+    async with open_yard(watch=False) as yard:
         old = module_of(yard)
         running = asyncio.create_task(yard.execute())
         await old["entered"].wait()
@@ -113,7 +138,7 @@ async def test_calls_finish_where_they_began_and_the_old_one_is_stopped_after_th
 async def test_a_drain_that_takes_too_long_is_forced_and_reported(open_yard: OpenYard, directory: Path) -> None:
     """At the limit the old generation is stopped; how many calls were left is said."""
     plain(directory, gated("one"))
-    async with open_yard(watch=False, call_timeout_ms=5000, drain_timeout_seconds=0.1) as yard:
+    async with open_yard(watch=False, drain_timeout_seconds=0.1) as yard:
         old = module_of(yard)
         running = asyncio.create_task(yard.execute())
         await old["entered"].wait()
@@ -129,7 +154,7 @@ async def test_a_drain_that_takes_too_long_is_forced_and_reported(open_yard: Ope
 async def test_at_most_two_generations_live(open_yard: OpenYard, directory: Path) -> None:
     """A further reload waits until the generation before the present one is gone."""
     plain(directory, gated("one"))
-    async with open_yard(watch=False, call_timeout_ms=5000) as yard:
+    async with open_yard(watch=False) as yard:
         old = module_of(yard)
         running = asyncio.create_task(yard.execute())
         await old["entered"].wait()
@@ -335,7 +360,7 @@ async def test_an_entry_configures_a_plugin_of_a_directory(open_yard: OpenYard, 
 async def test_threads_that_call_the_chain_are_drained_too(open_yard: OpenYard, directory: Path) -> None:
     """A thread on the old generation holds its stop back; one that comes later is sent on to the new one."""
     text = source("one", top="import threading\ngate = threading.Event()\nentered = threading.Event()")
-    plain(directory, text.replace("        return Val", "        entered.set(); gate.wait(5)\n        return Val"))
+    plain(directory, text.replace("        return Val", "        entered.set(); gate.wait(60)\n        return Val"))
     async with open_yard(watch=False) as yard:
         old, held = module_of(yard), yard.host.registry.chain(Validator)
         answers: list[Any] = []
