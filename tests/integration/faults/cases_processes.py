@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from hotplane.valkyrie import Call, ServerSettings, serve
 from tests.integration.faults.certificates import make_certificates
-from tests.integration.faults.gate import forward, silent
+from tests.integration.faults.gate import forward, reserve_port, silent
 from tests.integration.faults.processes import Worker
 from tests.integration.faults.results import Result
 from tests.integration.faults.site import Site
@@ -25,7 +25,8 @@ __all__ = [
 
 async def killed(site: Site) -> Result:
     """SIGKILL in mid-call; the worker is started again at the same address."""
-    workers = [await site.start_worker()]
+    place, port = reserve_port()
+    workers = [await site.start_worker(listen=f"tcp://127.0.0.1:{port}")]
 
     async def fall() -> None:
         workers[0].process.kill()
@@ -41,6 +42,7 @@ async def killed(site: Site) -> Result:
     finally:
         for worker in workers:
             worker.kill()
+        place.close()
 
 
 async def frozen(site: Site) -> Result:

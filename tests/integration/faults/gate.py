@@ -19,8 +19,8 @@ from hotplane.valkyrie.handshake import Introduction, Refusal, ServerHandshake
 from hotplane.valkyrie.messages import Result, decode_message, encode
 
 __all__ = [
-    "Gate", "Line", "forward", "garbage", "half_a_frame", "late_and_shuffled", "oversized", "reset_after", "silent",
-    "strange_results", "trickle",
+    "Gate", "Line", "forward", "garbage", "half_a_frame", "late_and_shuffled", "oversized", "reserve_port",
+    "reset_after", "silent", "strange_results", "trickle",
 ]  # fmt: skip
 
 Tamper: TypeAlias = "Callable[[Line, bytes], Awaitable[None]]"
@@ -141,14 +141,17 @@ class Gate:
         self.raw = False
         """Whether what goes through is not Valkyrie's frames, such as TLS."""
         self.port = 0
+        self._place: socket.socket | None = None
+        """Bound, not listening: nobody else gets the port while the gate is closed."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Accept connections."""
+        if self._place is None:
+            self._place, self.port = reserve_port()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Cut every connection and refuse new ones."""
@@ -157,6 +160,12 @@ class Gate:
             self._server = None
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def end(self) -> None:
+        """Close it for good."""
+        await self.close()
+        if self._place is not None:
+            self._place.close()
 
     def cut(self) -> None:
         """Cut every connection; new ones are accepted."""
@@ -214,6 +223,14 @@ class Gate:
             return
         while True:
             await self.tamper(line, await _frame(reader))
+
+
+def reserve_port() -> tuple[socket.socket, int]:
+    """Return a socket that keeps a port from others until it is closed, and the port: who listens may reuse it."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place, int(place.getsockname()[1])
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["MODULE", "Worker", "read_ledger", "start_worker", "write_program"]
 
 COMMAND = str(Path(sys.executable).with_name("hotplane"))
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 MODULE = "ledgered"
 PROGRAM = '''
 import asyncio
@@ -32,6 +32,8 @@ def note(value, word):
 async def work(value):
     note(value, "began")
     try:
+        while "until" in value and not os.path.exists(value["until"]):
+            await asyncio.sleep(0.005)
         await asyncio.sleep(value["seconds"])
     except asyncio.CancelledError:
         note(value, "cancelled")

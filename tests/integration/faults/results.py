@@ -42,5 +42,8 @@ class Result:
     """From its end to the first answer of the runner that had it."""
     slowest_ms: float
     """The longest that the caller of an idempotent execution waited, of those with at most 54 ms of work."""
+    over_at: float | None = None
+    """When that first answer came, by the steady clock."""
+    back_at: float | None = None
     reasons: Mapping[str, int] = field(default_factory=dict[str, int])
     """What callers were told."""

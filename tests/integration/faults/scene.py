@@ -30,8 +30,7 @@ CALLERS = 3
 _WORK_SECONDS = 0.03
 _PAUSE_SECONDS = 0.01
 _LONG = "long"
-"""In the names of executions that run for as long as they are wanted to."""
-_LONG_SECONDS = 0.4
+"""In the names of executions that run until the fault is there."""
 _VALKYRIE = {"reconnect_min_ms": 50, "reconnect_max_ms": 300, "connect_timeout_ms": 1000}
 
 
@@ -109,8 +108,8 @@ class Load:
         self._primary = primary
         self._of_each = callers
         self._count = 0
-        self._over: float | None = None
-        self._back: float | None = None
+        self._over: tuple[float, float] | None = None
+        self._back: tuple[float, float] | None = None
         self._done = asyncio.Event()
         self._callers: list[asyncio.Task[None]] = []
 
@@ -142,32 +141,40 @@ class Load:
             returns: Whether it has something to come back from.
             hold: Seconds for which it stays broken after that.
         """
-        await self._get_into_mid_call()
-        began = time.perf_counter()
-        await fall()
+        fallen = self.ledger.with_name("fallen")
+        await self._get_into_mid_call(fallen)
+        began = time.monotonic()
+        try:
+            await fall()
+        finally:
+            fallen.touch()
         if moves:
             self._over = await self._first(
                 lambda each: each.by != self._primary and each.ended > began, began, "work moves on"
             )
         await asyncio.sleep(hold)
-        ending = time.perf_counter()
+        ending = time.monotonic()
         if mend is not None:
             await mend()
-        healed = time.perf_counter()
+        healed = time.monotonic()
         # What was asked before the end of the fault may still be answered: a return is a new call's answer.
         took = await self._first(lambda each: each.by == self._primary and each.began > ending, healed, "it comes back")
-        self._back = max(0.0, took) if returns else None
+        self._back = took if returns else None
 
-    async def execute(self, task: str, seconds: float = _WORK_SECONDS, name: str = "") -> Seen:
-        """Execute once and write down what the caller sees."""
+    async def execute(
+        self, task: str, seconds: float = _WORK_SECONDS, name: str = "", until: Path | None = None
+    ) -> Seen:
+        """Execute once and write down what the caller sees; the work begins when the file `until` is there."""
         self._count += 1
         name = name or f"{task}-{self._count}"
         value: Any = {"id": name, "ledger": str(self.ledger), "seconds": seconds}
-        began = time.perf_counter()
+        if until is not None:
+            value["until"] = str(until)
+        began = time.monotonic()
         try:
             record = await self.host.execute(task, value)
         except HotplaneError as error:
-            seen = Seen(name, task, began, time.perf_counter(), ok=False, by="", why=error.code)
+            seen = Seen(name, task, began, time.monotonic(), ok=False, by="", why=error.code)
         else:
             seen = _seen(name, began, record)
         self.seen.append(seen)
@@ -188,8 +195,10 @@ class Load:
             given_up=sum(each.task == "once" for each in failed),
             doubled=sum(times > 1 for name, times in runs.items() if name.startswith("once")),
             repeated=sum(times > 1 for name, times in runs.items() if name.startswith("safe")),
-            over_ms=self._over,
-            back_ms=self._back,
+            over_ms=None if self._over is None else self._over[0],
+            back_ms=None if self._back is None else max(0.0, self._back[0]),
+            over_at=None if self._over is None else self._over[1],
+            back_at=None if self._back is None else self._back[1],
             slowest_ms=max(each.ended - each.began for each in safe) * 1e3,
             reasons=reasons,
         )
@@ -200,18 +209,18 @@ class Load:
             await self.execute(task, _WORK_SECONDS * (1 + self._count % 5 / 5))
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _get_into_mid_call(self) -> None:
-        """Have a call of each task run that does not end by itself before the fault."""
+    async def _get_into_mid_call(self, fallen: Path) -> None:
+        """Have a call of each task run that does not end before the fault has come."""
         names = {task: f"{task}-{_LONG}" for task in ("safe", "once")}
         for task, name in names.items():
-            self._callers.append(asyncio.create_task(self._execute_long(task, name)))
+            self._callers.append(asyncio.create_task(self._execute_long(task, name, fallen)))
         await until(lambda: set(names.values()) <= read_ledger(self.ledger).keys(), f"{self._case}: calls run")
 
-    async def _execute_long(self, task: str, name: str) -> None:
-        await self.execute(task, _LONG_SECONDS, name)
+    async def _execute_long(self, task: str, name: str, fallen: Path) -> None:
+        await self.execute(task, name=name, until=fallen)
 
-    async def _first(self, fits: Callable[[Seen], bool], since: float, what: str) -> float:
-        """Wait for an answer and return how many milliseconds after `since` it came."""
+    async def _first(self, fits: Callable[[Seen], bool], since: float, what: str) -> tuple[float, float]:
+        """Wait for an answer and return how many milliseconds after `since` it came, and when that was."""
         found: list[Seen] = []
         place = 0
 
@@ -222,11 +231,11 @@ class Load:
             return bool(found)
 
         await until(look, f"{self._case}: {what}")
-        return (found[0].ended - since) * 1e3
+        return (found[0].ended - since) * 1e3, found[0].ended
 
 
 def _seen(name: str, began: float, record: Execution) -> Seen:
     ok = record.status == "success" and record.output == name
     why = "" if ok else record.error.type if record.error else str(record.status)
     by = record.attempts[-1].runner if record.attempts else ""
-    return Seen(name, record.task_id, began, time.perf_counter(), ok=ok, by=by, why=why)
+    return Seen(name, record.task_id, began, time.monotonic(), ok=ok, by=by, why=why)

@@ -58,7 +58,7 @@ class Site:
         try:
             yield gate
         finally:
-            await gate.close()
+            await gate.end()
 
     @asynccontextmanager
     async def load(

@@ -18,10 +18,10 @@ async def test_a_fault_is_survived(case: Case, site: Site):
     print(result)
     assert (result.failed, result.doubled) == (case.failed, 0)
     assert set(result.reasons) == case.told
-    assert _in_time(result.over_ms, case.moved_within_ms)
-    assert _in_time(result.back_ms, BACK_WITHIN_MS if case.back else None)
+    assert _in_time(result.over_ms, case.moved_within_ms, result.over_at)
+    assert _in_time(result.back_ms, BACK_WITHIN_MS if case.back else None, result.back_at)
 
 
-def _in_time(figure: float | None, limit: float | None) -> bool:
+def _in_time(figure: float | None, limit: float | None, ended: float | None) -> bool:
     """Tell whether it took no longer, or did not happen where it must not."""
-    return figure is None if limit is None else figure is not None and in_time(figure / 1e3, limit / 1e3)
+    return figure is None if limit is None else figure is not None and in_time(figure / 1e3, limit / 1e3, ended=ended)
