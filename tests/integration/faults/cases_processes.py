@@ -57,7 +57,7 @@ async def frozen(site: Site) -> Result:
 
     try:
         async with site.load("worker frozen with SIGSTOP and continued", worker.endpoint) as load:
-            await load.fault(fall, mend)
+            await load.fault(fall, mend, told="connection-lost")
         return load.result()
     finally:
         worker.kill()
@@ -73,7 +73,7 @@ async def accepts_and_never_answers(site: Site) -> Result:
         async def mend() -> None:
             gate.tamper = forward
 
-        await load.fault(fall, mend)
+        await load.fault(fall, mend, told="connection-lost")
     return load.result()
 
 

@@ -24,7 +24,7 @@ _BYTES = 600
 
 
 def _tampering(
-    name: str, tamper: Callable[..., Awaitable[None]], *, healthy: bool = False, hold: float = 0.5
+    name: str, tamper: Callable[..., Awaitable[None]], *, healthy: bool = False, told: str = "", hold: float = 0.5
 ) -> tuple[str, Play]:
     async def play(site: Site) -> Result:
         async with site.gated(name) as (load, gate):
@@ -35,7 +35,7 @@ def _tampering(
             async def mend() -> None:
                 gate.tamper = forward
 
-            await load.fault(fall, mend, moves=not healthy, returns=not healthy, hold=hold)
+            await load.fault(fall, mend, moves=not healthy, returns=not healthy, told=told, hold=hold)
         return load.result()
 
     return name, play
@@ -44,12 +44,12 @@ def _tampering(
 WIRE = dict(
     (
         _tampering("answers garbage", garbage),
-        _tampering("half a frame", half_a_frame),
+        _tampering("half a frame", half_a_frame, told="connection-lost"),
         _tampering("oversized length", oversized),
         _tampering("results for unknown calls", strange_results, healthy=True),
         _tampering("results out of order and late", late_and_shuffled, hold=1.5),
         _tampering(f"resets after {_BYTES} bytes", reset_after(_BYTES), hold=1.0),
-        _tampering("slow: 1 byte per 100 ms", trickle),
+        _tampering("slow: 1 byte per 100 ms", trickle, told="connection-lost"),
     )
 )
 """Each case by its name."""

@@ -130,6 +130,7 @@ class Load:
         *,
         moves: bool = True,
         returns: bool = True,
+        told: str = "",
         hold: float = 0.5,
     ) -> None:
         """Let something break, wait until the work has moved, keep it so for a while, and mend it.
@@ -139,6 +140,7 @@ class Load:
             mend: Mends it; none when it mends by itself.
             moves: Whether the work has to move to another runner.
             returns: Whether it has something to come back from.
+            told: What a caller has to be told before it is mended, however late the host finds out.
             hold: Seconds for which it stays broken after that.
         """
         fallen = self.ledger.with_name("fallen")
@@ -152,6 +154,8 @@ class Load:
             self._over = await self._first(
                 lambda each: each.by != self._primary and each.ended > began, began, "work moves on"
             )
+        if told:
+            await until(lambda: any(each.why == told for each in self.seen), f"{self._case}: somebody is told")
         await asyncio.sleep(hold)
         ending = time.monotonic()
         if mend is not None:
