@@ -51,6 +51,7 @@ def change_input(value):
 
 
 def hang(value):
+    runs.append(value)
     released.wait(60)
 
 
@@ -59,6 +60,7 @@ async def wait_for_ever(value):
 
 
 async def ignore_cancellation(value):
+    runs.append(value)
     while True:
         try:
             await asyncio.sleep(3600)
