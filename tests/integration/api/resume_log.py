@@ -32,9 +32,18 @@ asyncio.run(serve(host, on_ready=lambda url: print(url, flush=True)))
 """
 PROGRAM = """
 import asyncio
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def held(value):
+    limits = [int(path.name.partition("-")[2]) for path in HERE.glob("until-*")]
+    return bool(limits) and value >= max(limits)
 
 async def steady(value):
     await asyncio.sleep(0.01)
+    while held(value):
+        await asyncio.sleep(0.01)
     return value
 """
 
@@ -55,6 +64,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         (folder / "steady_program.py").write_text(PROGRAM)
+        self._folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._config = {
@@ -73,6 +83,10 @@ class Host:
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), 50)
         assert line.decode().strip() == self.url
+
+    def allow(self, items: int) -> None:
+        """Have the items from this number on wait until more are allowed: a kill is to come in mid-stream."""
+        (self._folder / f"until-{items}").touch()
 
     async def kill(self) -> None:
         """End it with SIGKILL."""
@@ -137,7 +151,7 @@ class Reader:
 
     async def run(self) -> Seen:
         """Follow until the end, and come back once more."""
-        async with httpx2.AsyncClient(base_url=self._url, trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=self._url, trust_env=False, timeout=60) as client:
             while self.seen.end is None:
                 with suppress(httpx2.TransportError):
                     await self._connect(client)
@@ -180,20 +194,23 @@ async def play(folder: Path, *, items: int = 1500, kills: int = 3, say: Callable
         say: Told what happens.
     """
     host = Host(folder)
+    part = items // (kills + 2)
+    host.allow(2 * part)
     await host.start()
     try:
-        async with httpx2.AsyncClient(base_url=host.url, trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=host.url, trust_env=False, timeout=60) as client:
             stream_id = await upload(client, items)
         say(f"stream   {items} items are stored, four run at a time, 10 ms each")
         reader = Reader(host.url, stream_id, say)
         reading = asyncio.create_task(reader.run())
         for number in range(1, kills + 1):
-            await _some_results(reader, number * items // (kills + 2))
+            await _some_results(reader, number * part)
             await host.kill()
+            host.allow((number + 2) * part if number < kills else items)
             say(f"host     SIGKILL {number} after {len(reader.seen.positions)} results")
             await host.start()
             say(f"host     started again on port {host.port}")
-        return await asyncio.wait_for(reading, 80)
+        return await asyncio.wait_for(reading, 120)
     finally:
         await host.kill()
 
