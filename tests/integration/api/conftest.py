@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from hotplane.api import Server
+from hotplane.api import server as server_module
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.storage import StorageSettings, Store
@@ -26,6 +27,7 @@ from hotplane.storage import StorageSettings, Store
 PROGRAMS = '''
 """Programs of the tests of the HTTP edge."""
 import asyncio
+import os
 
 
 async def echo(input):
@@ -43,6 +45,12 @@ def not_json(input):
 async def wait(input):
     await asyncio.sleep(input)
     return "waited"
+
+
+async def held(input):
+    while not os.path.exists(input):
+        await asyncio.sleep(0.01)
+    return "let-go"
 '''
 
 SERVE = """
@@ -61,7 +69,8 @@ CONFIG: dict[str, Any] = {
         "boom": {"program": "edge_programs:boom"},
         "not-json": {"program": "edge_programs:not_json"},
         "slow": {"program": "edge_programs:wait", "timeout_ms": 50},
-        "patient": {"program": "edge_programs:wait"},
+        "patient": {"program": "edge_programs:wait", "timeout_ms": 3_600_000},
+        "held": {"program": "edge_programs:held", "timeout_ms": 3_600_000},
         "strict": {
             "program": "edge_programs:echo",
             "input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
@@ -70,8 +79,17 @@ CONFIG: dict[str, Any] = {
     "plugins": {
         "validators": [{"name": "json-schema-validator"}],
         "samplers": [{"name": "percentage-sampler", "configuration": {"sampling_rate": 1.0}}],
+        "call_timeout_ms": 60_000,
+        "import_timeout_seconds": 60,
+        "start_timeout_seconds": 60,
+        "stop_timeout_seconds": 60,
+        "health_timeout_seconds": 60,
     },
 }
+"""What is no test's own time limit is long: a machine may stand still at any line."""
+
+FOREVER = 3600
+"""Seconds: for a program that has not ended when the test ends."""
 
 
 PLUGIN = """
@@ -118,12 +136,18 @@ class Edge:
         reader, writer = await self.connect()
         writer.write(request)
         try:
-            return await asyncio.wait_for(read_answer(reader), 20)
+            return await asyncio.wait_for(read_answer(reader), 60)
         finally:
             writer.close()
 
     async def execute(self, task: str, input: object, **fields: object) -> httpx2.Response:
         return await self.client.post(f"/api/tasks/{task}/execute", json={"input": input, **fields})
+
+
+def held(gate: Path, then: str = "pass") -> str:
+    """Return the lines of a plugin's start that waits for a file."""
+    wait = f"while not os.path.exists({str(gate)!r}): await asyncio.sleep(0.01)"
+    return f"\n{' ' * 8}".join(("import asyncio, os", wait, then))
 
 
 UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -178,6 +202,12 @@ def settings(programs: Path, empty_store: Path, tmp_path: Path) -> Callable[...,
     return make
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that takes long to stop is not left half stopped: the next one of the test is to find all in order."""
+    monkeypatch.setattr(server_module, "_LAST_SECONDS", 60.0)
+
+
 @pytest.fixture
 def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
     """Serve a host while a block runs."""
@@ -191,7 +221,7 @@ def serving(settings: Callable[..., dict[str, Any]]) -> Serving:
         await running.start()
         try:
             async with httpx2.AsyncClient(
-                base_url=running.url, headers=headers, verify=UNUSED, trust_env=False, timeout=30
+                base_url=running.url, headers=headers, verify=UNUSED, trust_env=False, timeout=60
             ) as client:
                 yield Edge(running, host, client)
         finally:
@@ -234,7 +264,7 @@ def managing(settings: Callable[..., dict[str, Any]], plugins: Plugins) -> Servi
         running = Server(host)
         await running.start()
         try:
-            async with httpx2.AsyncClient(base_url=running.url, verify=UNUSED, trust_env=False, timeout=30) as client:
+            async with httpx2.AsyncClient(base_url=running.url, verify=UNUSED, trust_env=False, timeout=60) as client:
                 yield Edge(running, host, client)
         finally:
             await running.stop(0)
@@ -252,7 +282,7 @@ async def spawn(settings: Callable[..., dict[str, Any]]) -> AsyncIterator[Spawn]
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, config, stdout=PIPE)
         started.append(process)
         assert process.stdout is not None
-        return process, (await asyncio.wait_for(process.stdout.readline(), 50)).decode().strip()
+        return process, (await asyncio.wait_for(process.stdout.readline(), 100)).decode().strip()
 
     yield start
     for process in started:

@@ -52,19 +52,19 @@ class Duplex:
 
     async def begin(self) -> bytes:
         """Return the head of the answer."""
-        self.head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        self.head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)
         return self.head
 
     async def event(self) -> Event:
         """Return the next event that is no progress."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (found := await anext(self.events)).name == "progress":
                 continue
             return found
 
     async def rest(self) -> list[Event]:
         """Return the events until the answer ends."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return [event async for event in self.events if event.name != "progress"]
 
     async def _lines(self) -> AsyncIterator[str]:
@@ -97,7 +97,7 @@ async def streaming(edge: Any, query: str = "task=echo", headers: bytes = b"") -
 async def following(client: Any, path: str, last: str | None = None) -> AsyncGenerator[AsyncIterator[Event]]:
     """Follow a stream with httpx2."""
     headers = {} if last is None else {"last-event-id": last}
-    async with client.stream("GET", path, headers=headers, timeout=20) as response:
+    async with client.stream("GET", path, headers=headers, timeout=60) as response:
         assert response.status_code == 200
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         yield parsed(response.aiter_lines())

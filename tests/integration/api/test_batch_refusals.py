@@ -22,7 +22,7 @@ async def none_is_left(edge: Any) -> bool:
 
 async def reading(edge: Any) -> None:
     """Wait until the server is at a request."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any(each.busy for each in edge.server._open()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
@@ -222,25 +222,40 @@ async def test_outputs_that_cannot_be_judged_are_refused(edge: Any, items: Any, 
     assert [each.get("pointer") for each in answer.json().get("errors", ())] == ([] if pointer is None else [pointer])
 
 
-async def test_an_upload_may_be_slow_and_not_silent(serving: Any) -> None:
+async def arrived(edge: Any, count: int) -> None:
+    """Wait until so many items of the newest batch have come, and run."""
+    async with asyncio.timeout(60):
+        while not (found := (await edge.host.batches.list()).items) or found[0].done < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def silent(edge: Any, seconds: float) -> None:
+    """Have the client of the one request that is answered have sent nothing for so long."""
+    [connection] = [each for each in edge.server._open() if each.busy]
+    connection._awaited_since -= seconds
+    connection.expire(connection.loop.time())
+
+
+async def test_an_upload_may_be_slow_and_not_silent(edge: Any) -> None:
     """It takes longer than any other request may; when nothing comes any more it is ended, and what came has run."""
-    limits = ConnectionLimits(request_seconds=0.2, upload_idle_seconds=2.0)
-    async with serving(limits) as edge:
-        reader, writer = await edge.connect()
-        writer.write(
-            b"POST /api/batch/execute?task=echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
-            b"content-length: 999\r\n\r\n"
-        )
-        for _ in range(4):
-            writer.write(b'{"input": 1}\n')
-            await asyncio.sleep(0.2)
-        answer = await asyncio.wait_for(reader.read(), 10)
-        writer.close()
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"code":"upload-stalled"' in answer
-        [batch] = (await edge.client.get("/api/batch")).json()["items"]
-        batch = await edge.host.batches.wait(batch["id"], 10)
-        assert (batch.truncated, batch.done) == (True, 4)
+    limits = ConnectionLimits()
+    reader, writer = await edge.connect()
+    writer.write(
+        b"POST /api/batch/execute?task=echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
+        b"content-length: 999\r\n\r\n"
+    )
+    for number in range(1, 5):
+        writer.write(b'{"input": 1}\n')
+        await arrived(edge, number)
+        silent(edge, limits.request_seconds * 1.5)
+    silent(edge, limits.upload_idle_seconds + 1)
+    answer = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"upload-stalled"' in answer
+    [batch] = (await edge.host.batches.list()).items
+    batch = await edge.host.batches.wait(batch.id, 60)
+    assert (batch.truncated, batch.done) == (True, 4)
 
 
 async def test_an_answer_before_the_end_of_the_upload_is_read(edge: Any) -> None:
@@ -250,7 +265,7 @@ async def test_an_answer_before_the_end_of_the_upload_is_read(edge: Any) -> None
         b"POST /api/batch/execute?task=nobody HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
         b"content-length: 99999999\r\n\r\n" + b'{"input": 1}\n' * 100_000
     )
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.transport.abort()
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"connection: close" in answer

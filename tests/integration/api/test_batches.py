@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from tests.integration.api.conftest import FOREVER
+
 NDJSON = {"content-type": "application/x-ndjson"}
 ASYNC = {"prefer": "respond-async"}
 
@@ -26,13 +28,13 @@ def numbers(count: int) -> list[dict[str, Any]]:
 
 async def ended(edge: Any, batch_id: str) -> dict[str, Any]:
     """Wait for the end of a batch."""
-    await edge.host.batches.wait(batch_id, 20)
+    await edge.host.batches.wait(batch_id, 60)
     return (await edge.client.get(f"/api/batch/{batch_id}")).json()
 
 
 async def when_done(edge: Any, count: int) -> dict[str, Any]:
     """Wait until the newest batch has some results."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             seen = (await edge.client.get("/api/batch")).json()["items"]
             if seen and seen[0]["done"] >= count:
@@ -89,14 +91,13 @@ async def test_a_large_batch_is_found_elsewhere(edge: Any) -> None:
 
 async def test_who_prefers_not_to_wait_does_not(edge: Any) -> None:
     """`respond-async` is applied to a small batch, too; `wait` is kept to."""
-    answer = await edge.client.post("/api/batch/execute?task=patient", json=[{"input": 5}], headers=ASYNC)
+    endless = [{"input": FOREVER}]
+    answer = await edge.client.post("/api/batch/execute?task=patient", json=endless, headers=ASYNC)
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
-    answer = await edge.client.post(
-        "/api/batch/execute?task=patient", json=[{"input": 5}], headers={"prefer": "wait=1"}
-    )
+    answer = await edge.client.post("/api/batch/execute?task=patient", json=endless, headers={"prefer": "wait=1"})
     assert (answer.status_code, answer.json()["state"]) == (202, "running")
-    answer = await edge.client.post("/api/batch/execute?task=echo", json=[{"input": 5}], headers={"prefer": "wait=9"})
-    assert (answer.status_code, answer.headers["preference-applied"]) == (200, "wait=9")
+    answer = await edge.client.post("/api/batch/execute?task=echo", json=[{"input": 5}], headers={"prefer": "wait=60"})
+    assert (answer.status_code, answer.headers["preference-applied"]) == (200, "wait=60")
 
 
 async def test_lines_run_while_more_arrive(edge: Any) -> None:
@@ -105,7 +106,7 @@ async def test_lines_run_while_more_arrive(edge: Any) -> None:
 
     async def content() -> AsyncIterator[bytes]:
         yield b'{"input": 1}\n\n{"inp'
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
         yield b'ut": 2}'
 
     sending = asyncio.create_task(upload(edge, content()))
@@ -148,7 +149,7 @@ async def test_what_arrived_whole_runs_when_the_client_leaves(edge: Any) -> None
 async def test_a_batch_is_paused_resumed_and_cancelled(edge: Any) -> None:
     """Each step answers with the batch; one that has ended cannot be paused, and is left alone by a cancel."""
     made = await edge.client.post(
-        "/api/batch/execute?task=patient&max_concurrency=1", json=[{"input": 0.05}] * 50, headers=ASYNC
+        "/api/batch/execute?task=patient&max_concurrency=1", json=[{"input": FOREVER}] * 50, headers=ASYNC
     )
     place = made.headers["location"]
     assert (await edge.client.post(f"{place}/pause")).json()["state"] == "paused"
@@ -189,15 +190,18 @@ async def test_a_batch_stops_taking_items_when_it_has_stopped(edge: Any) -> None
     """The first failure ends it; a client that sends on all the same gets its answer, and the connection ends."""
 
     async def content() -> AsyncIterator[bytes]:
+        yield b'{"input": 1}\n' * 50
+        while not (seen := (await edge.host.batches.list()).items) or seen[0].state != "stopped":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         for _ in range(300):
             yield b'{"input": 1}\n' * 50
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
-    answer = await asyncio.wait_for(upload(edge, content(), "boom", stop_on_first_error="true"), 20)
+    answer = await asyncio.wait_for(upload(edge, content(), "boom", stop_on_first_error="true"), 60)
     assert answer.status_code in (200, 202)
     assert answer.headers["connection"] == "close"
     batch = await ended(edge, (answer.json().get("batch") or answer.json())["id"])
-    assert (batch["state"], batch["items"] < 15_000) == ("stopped", True)
+    assert (batch["state"], batch["items"]) == ("stopped", 50)
 
 
 async def test_outputs_are_judged_without_running(managing: Any) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -16,10 +19,12 @@ from hotplane.api import Server, serve
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.errors import CannotListen, PortInUse
+from tests.integration.api.conftest import FOREVER
 from tests.pace import in_time
 
 HEAD = b"POST /api/tasks/echo/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-QUICK = ConnectionLimits(request_seconds=0.1, head_bytes=2000)
+SMALL = ConnectionLimits(head_bytes=2000)
+QUICK = ConnectionLimits(request_seconds=0.1)
 
 
 async def answered(reader: asyncio.StreamReader) -> bytes:
@@ -31,7 +36,7 @@ async def answered(reader: asyncio.StreamReader) -> bytes:
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_a_huge_head_is_refused(serving: Any, pieces: int) -> None:
     """In one piece or in many: 431, and the connection ends."""
-    async with serving(QUICK) as edge:
+    async with serving(SMALL) as edge:
         reader, writer = await edge.connect()
         for part in [HEAD, *[b"x-%d: %s\r\n" % (number, b"y" * (3000 // pieces)) for number in range(pieces)], b"\r\n"]:
             writer.write(part)
@@ -44,7 +49,7 @@ async def test_a_huge_head_is_refused(serving: Any, pieces: int) -> None:
 
 async def test_a_header_without_end_is_refused(serving: Any) -> None:
     """Nothing is kept of a single header that goes on and on."""
-    async with serving(QUICK) as edge:
+    async with serving(SMALL) as edge:
         reader, writer = await edge.connect()
         writer.write(b"GET /" + b"a" * 5000)
         assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
@@ -53,7 +58,7 @@ async def test_a_header_without_end_is_refused(serving: Any) -> None:
 
 async def test_a_large_body_behind_a_small_head_passes(serving: Any) -> None:
     """The limit of the head does not count the body, nor earlier requests of the connection."""
-    async with serving(QUICK) as edge:
+    async with serving(SMALL) as edge:
         for _ in range(3):
             assert (await edge.execute("echo", "x" * 20_000)).status_code == 200
 
@@ -64,11 +69,13 @@ async def test_a_request_that_does_not_end_is_ended(serving: Any, sent: bytes) -
     async with serving(QUICK) as edge:
         reader, writer = await edge.connect()
         writer.write(sent)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"code":"request-too-slow"' in answer
-        assert (await edge.client.get("/api/plugins/system/stats")).json()["in_flight"] == 0
+        async with asyncio.timeout(60):
+            while edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - the host has no event for it
+                await asyncio.sleep(0.005)
 
 
 async def test_what_is_not_http_is_a_problem(edge: Any) -> None:
@@ -83,7 +90,7 @@ async def test_connections_beyond_the_limit_are_refused(serving: Any) -> None:
     async with serving(max_connections=2) as edge:
         first, second = await edge.connect(), await edge.connect()
         reader, writer = await edge.connect()
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 60)
         for _, each in (first, second, (reader, writer)):
             each.close()
     assert answer.startswith(b"HTTP/1.1 503 ")
@@ -132,15 +139,15 @@ async def test_a_body_may_come_in_pieces(edge: Any) -> None:
 async def test_an_idle_connection_is_closed(edge: Any) -> None:
     """After an answer a connection is kept for a minute, and no longer."""
     reader, writer = await edge.connect()
+    before = asyncio.get_running_loop().time()
     writer.write(HEAD + b'content-length: 11\r\n\r\n{"input":7}')
     await answered(reader)
-    now = asyncio.get_running_loop().time()
-    for seconds in (59, 62):
+    for at in (before + 59, asyncio.get_running_loop().time() + 61):
         assert not reader.at_eof()
         for connection in list(edge.server._open()):
-            connection.expire(now + seconds)
+            connection.expire(at)
         await asyncio.sleep(0.05)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     assert reader.at_eof()
     writer.close()
 
@@ -149,7 +156,7 @@ async def test_an_old_client_gets_an_answer_and_the_end(edge: Any) -> None:
     """HTTP/1.0 closes the connection after each answer."""
     reader, writer = await edge.connect()
     writer.write(HEAD.replace(b"/1.1", b"/1.0") + b'content-length: 11\r\n\r\n{"input":7}')
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in answer
     writer.close()
@@ -180,27 +187,31 @@ async def test_localhost_is_reached_by_every_of_its_addresses(serving: Any) -> N
             str(each[4][0]) for each in socket.getaddrinfo("localhost", edge.port, type=socket.SOCK_STREAM)
         }:
             name = f"[{address}]" if ":" in address else address
-            async with httpx2.AsyncClient(base_url=f"http://{name}:{edge.port}", trust_env=False, timeout=30) as client:
+            async with httpx2.AsyncClient(base_url=f"http://{name}:{edge.port}", trust_env=False, timeout=60) as client:
                 assert (await client.get("/livez")).status_code == 200
 
 
 # --- stopping ----------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_in_flight_finishes(serving: Any) -> None:
+async def test_what_is_in_flight_finishes(serving: Any, tmp_path: Path) -> None:
     """A request that is being answered when the server stops gets its answer."""
+    gate = tmp_path / "gate"
     async with serving() as edge:
-        asked = asyncio.create_task(edge.execute("patient", 0.3))
+        asked = asyncio.create_task(edge.execute("held", str(gate)))
         await in_flight(edge)
-        await edge.server.stop(5)
+        stopping = asyncio.create_task(edge.server.stop(60))
+        await gone(edge.server.url)
+        gate.touch()
+        await stopping
         answer = await asked
-    assert (answer.status_code, answer.json()["output"]) == (200, "waited")
+    assert (answer.status_code, answer.json()["output"]) == (200, "let-go")
 
 
 async def test_what_overruns_the_grace_is_interrupted_and_answered(serving: Any) -> None:
     """The record says `interrupted`, its caller gets it, and the server ends in time."""
     async with serving() as edge:
-        asked = asyncio.create_task(edge.execute("patient", 20))
+        asked = asyncio.create_task(edge.execute("patient", FOREVER))
         await in_flight(edge)
         began = monotonic()
         await edge.server.stop(0.2)
@@ -213,8 +224,8 @@ async def test_idle_connections_do_not_delay_the_end(serving: Any) -> None:
     async with serving() as edge:
         await edge.client.get("/livez")
         began = monotonic()
-        await edge.server.stop(30)
-        assert monotonic() - began < 10
+        await edge.server.stop(600)
+        assert monotonic() - began < 60
 
 
 async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
@@ -232,43 +243,57 @@ async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
 
 async def in_flight(edge: Any) -> None:
     """Wait until the host has admitted an execution."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - the host has no event for it
             await asyncio.sleep(0.005)
 
 
 async def seen_in_flight(client: httpx2.AsyncClient) -> None:
     """Wait until the host has admitted an execution."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await client.get("/api/plugins/system/stats")).json()["in_flight"]:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.01)
 
 
-async def test_a_signal_ends_the_process_in_order(spawn: Any) -> None:
+async def gone(url: str) -> None:
+    """Wait until nobody listens there any more."""
+    parts = urlsplit(url)
+    async with asyncio.timeout(60):
+        with suppress(ConnectionError):
+            while True:
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                writer.close()
+                await asyncio.sleep(0.01)
+
+
+async def test_a_signal_ends_the_process_in_order(spawn: Any, tmp_path: Path) -> None:
     """What is in flight is answered, `serve` returns, and the process ends with 0."""
-    process, url = await spawn(shutdown_grace_seconds=5)
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
-        waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 0.5}))
+    process, url = await spawn(shutdown_grace_seconds=60)
+    gate = tmp_path / "gate"
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
+        waiting = asyncio.create_task(client.post("/api/tasks/held/execute", json={"input": str(gate)}))
         await seen_in_flight(client)
         process.send_signal(signal.SIGTERM)
-        assert (await waiting).json()["output"] == "waited"
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+        await gone(url)
+        gate.touch()
+        assert (await waiting).json()["output"] == "let-go"
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert (out, process.returncode) == (b"ended\n", 0)
 
 
 async def test_a_second_signal_does_not_wait(spawn: Any) -> None:
     """Whoever insists gets the end at once; what ran is recorded as interrupted, and answered."""
-    process, url = await spawn(shutdown_grace_seconds=60)
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
-        waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": 20}))
+    process, url = await spawn(shutdown_grace_seconds=600)
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
+        waiting = asyncio.create_task(client.post("/api/tasks/patient/execute", json={"input": FOREVER}))
         await seen_in_flight(client)
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
+        await gone(url)
         began = monotonic()
         process.send_signal(signal.SIGINT)
         assert (await waiting).json()["status"] == "interrupted"
-    await asyncio.wait_for(process.communicate(), 20)
-    assert monotonic() - began < 20
+    await asyncio.wait_for(process.communicate(), 60)
+    assert monotonic() - began < 60
     assert process.returncode == 0
 
 

@@ -24,7 +24,7 @@ class Listener:
 
     async def event(self) -> tuple[str, dict[str, Any]]:
         """Return the next event."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             name = ""
             async for line in self._lines:
                 if line.startswith("event: "):
@@ -35,14 +35,14 @@ class Listener:
 
     async def rest(self) -> list[str]:
         """Return the lines until the server ends the stream."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return [line async for line in self._lines]
 
 
 @asynccontextmanager
 async def following(edge: Any) -> AsyncGenerator[Listener]:
     """Follow the events."""
-    async with edge.client.stream("GET", "/api/plugins/events", timeout=5) as response:
+    async with edge.client.stream("GET", "/api/plugins/events", timeout=60) as response:
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         yield Listener(response)
 
@@ -51,14 +51,14 @@ async def test_steps_and_reloads_come_in_order(managing: Any, plugins: Any) -> N
     """Loading, active, a failed reload, a reload, and the failure of a start."""
     plugins.write("one")
     async with managing() as edge, following(edge) as listener:
-        await edge.client.post("/api/plugins/one/stop?wait=5")
-        await edge.client.post("/api/plugins/one/start?wait=5")
+        await edge.client.post("/api/plugins/one/stop?wait=60")
+        await edge.client.post("/api/plugins/one/start?wait=60")
         plugins.write("one", "2.0", start=BROKEN)
-        await edge.client.post("/api/plugins/one/reload?wait=5")
+        await edge.client.post("/api/plugins/one/reload?wait=60")
         plugins.write("one", "2.0")
-        await edge.client.post("/api/plugins/one/reload?wait=5")
+        await edge.client.post("/api/plugins/one/reload?wait=60")
         plugins.write("one", "3.0", start=BROKEN)
-        await edge.client.post("/api/plugins/one/restart?wait=5")
+        await edge.client.post("/api/plugins/one/restart?wait=60")
         seen = [await listener.event() for _ in range(10)]
         assert [(name, data.get("after") or data.get("outcome")) for name, data in seen] == [
             ("transition", "unloading"),
@@ -88,9 +88,9 @@ async def test_changes_of_health_are_told(managing: Any, plugins: Any) -> None:
 async def test_the_stream_ends_when_the_server_stops(edge: Any) -> None:
     """Cleanly, at once, and whoever comes then is refused."""
     async with following(edge) as listener:
-        stopping = asyncio.create_task(edge.server.stop(50))
+        stopping = asyncio.create_task(edge.server.stop(600))
         assert (await listener.rest())[-2:] == [": the end", ""]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await stopping
 
 
@@ -100,7 +100,7 @@ async def test_only_so_many_clients_follow(managing: Any) -> None:
         async with following(edge):
             answer = await edge.client.get("/api/plugins/events")
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while edge.server._ongoing.streams._open:  # noqa: ASYNC110 - the server notices by itself
                 await asyncio.sleep(0.01)
         async with following(edge):
@@ -114,13 +114,13 @@ async def test_a_slow_client_is_told_what_it_missed_and_slows_nobody(managing: A
         writer.transport.set_write_buffer_limits(0)
         reader._limit = 1024
         writer.write(b"GET /api/plugins/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await asyncio.wait_for(reader.readuntil(b"retry: 1000"), 20)
+        await asyncio.wait_for(reader.readuntil(b"retry: 1000"), 60)
         for number in range(3000):
             await edge.host.plugins.set_priority("percentage-sampler", number % 7)
             tell(edge, "x" * 4000)
         reader._limit = 2**20
         text = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"event: missed" not in text:
                 text = text[-100:] + await reader.read(2**20)
         writer.close()
@@ -157,10 +157,10 @@ async def test_a_quiet_stream_has_a_heartbeat() -> None:
         await asyncio.Event().wait()
 
     running = asyncio.create_task(stream({}, receive, sent.put))
-    messages = [await asyncio.wait_for(sent.get(), 20) for _ in range(4)]
+    messages = [await asyncio.wait_for(sent.get(), 60) for _ in range(4)]
     assert [each.get("body") for each in messages[2:]] == [b": nothing new\n\n"] * 2
     streams.close()
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\u2028", "event: x\n\ndata: y"])

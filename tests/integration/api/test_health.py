@@ -7,6 +7,7 @@ from typing import Any
 
 SICK = "return Health(status=HealthStatus.UNHEALTHY, message='no database')"
 MANUAL = {"enabled": False, "failure_threshold": 3, "recovery_attempts": 1}
+LATE = {"restart": {"max_restarts": 1, "delay_seconds": 500, "max_delay_seconds": 500}}
 
 
 async def check(edge: Any, plugin: str) -> dict[str, Any]:
@@ -26,13 +27,13 @@ async def test_the_health_of_every_plugin_is_listed(managing: Any, plugins: Any)
 async def test_failed_checks_make_a_plugin_unhealthy_and_restart_it(managing: Any, plugins: Any) -> None:
     """The third failure in a row takes it out of service; the report keeps the history, the plugin says why."""
     plugins.write("sick", health=SICK)
-    async with managing(health=MANUAL) as edge:
+    async with managing(health=MANUAL, plugins=LATE) as edge:
         for failures in (1, 2, 3):
             assert (await check(edge, "sick"))["consecutive_failures"] == failures
-        async with asyncio.timeout(20):
-            while (shown := (await edge.client.get("/api/plugins/sick")).json())["state"] == "active":  # noqa: ASYNC110
+        async with asyncio.timeout(60):
+            while (shown := (await edge.client.get("/api/plugins/sick")).json())["state"] != "failed":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert (shown["state"], "no database" in shown["reason"]) == ("failed", True)
+        assert "no database" in shown["reason"]
         assert shown["retry_at"] is not None
         health = (await edge.client.get("/api/plugins/sick/health")).json()
         assert (health["status"], health["success_rate"], len(health["history"])) == ("unhealthy", 0.0, 3)
@@ -48,7 +49,7 @@ async def test_a_reload_of_the_same_version_is_judged_anew(managing: Any, plugin
         await check(edge, "sick")
         await check(edge, "sick")
         plugins.write("sick", start="self.mended = True")
-        assert (await edge.client.post("/api/plugins/sick/reload?wait=10")).json()["generation"] == 2
+        assert (await edge.client.post("/api/plugins/sick/reload?wait=60")).json()["generation"] == 2
         health = await check(edge, "sick")
         assert (health["status"], health["consecutive_failures"]) == ("healthy", 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -56,24 +57,39 @@ async def test_another_body_is_refused(edge: Any) -> None:
     assert (await post(edge, "echo", 1, "a")).status_code == 200
 
 
-async def test_of_two_at_once_one_runs(edge: Any) -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file that programs wait for."""
+    return tmp_path / "gate"
+
+
+async def admitted(edge: Any) -> None:
+    """Wait until an execution runs."""
+    async with asyncio.timeout(60):
+        while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.01)
+
+
+async def test_of_two_at_once_one_runs(edge: Any, gate: Any) -> None:
     """The other one is told to come back in a moment, and then gets the answer of the first."""
-    first, second = await asyncio.gather(post(edge, "patient", 0.2, "a"), post(edge, "patient", 0.2, "a"))
-    done, refused = sorted((first, second), key=lambda answer: answer.status_code)
+    both = [asyncio.create_task(post(edge, "held", str(gate), "a")) for _ in range(2)]
+    (refused,), (going,) = await asyncio.wait(both, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    gate.touch()
+    done, refused = await going, refused.result()
     assert (done.status_code, refused.status_code) == (200, 409)
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("idempotency-key-in-flight", "1")
-    assert (await post(edge, "patient", 0.2, "a")).content == done.content
+    assert (await post(edge, "held", str(gate), "a")).content == done.content
     assert await count(edge) == 1
 
 
-async def test_a_repeat_in_flight_is_refused_before_its_body(edge: Any) -> None:
+async def test_a_repeat_in_flight_is_refused_before_its_body(edge: Any, gate: Any) -> None:
     """Nobody waits for what will not be looked at."""
-    running = asyncio.create_task(post(edge, "patient", 0.5, "a"))
-    while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - nobody tells of it
-        await asyncio.sleep(0.01)
-    head = b"POST /api/tasks/patient/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    running = asyncio.create_task(post(edge, "held", str(gate), "a"))
+    await admitted(edge)
+    head = b"POST /api/tasks/held/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     answer = await edge.raw(head + b"idempotency-key: a\r\ncontent-length: 500\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 409 ")
+    gate.touch()
     assert (await running).status_code == 200
 
 
@@ -193,16 +209,16 @@ async def test_who_leaves_in_the_middle_of_the_body_leaves_the_key_free(edge: An
     assert (answer.status_code, "idempotent-replayed" in answer.headers) == (200, False)
 
 
-async def test_a_key_of_another_host_in_flight_is_refused(edge: Any, serving: Any) -> None:
+async def test_a_key_of_another_host_in_flight_is_refused(edge: Any, serving: Any, gate: Any) -> None:
     """Two servers on one store: one runs, whichever was first, and both have its answer."""
     async with serving() as other:
-        running = asyncio.create_task(post(edge, "patient", 0.4, "a"))
-        while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0.01)
-        assert (await post(other, "patient", 0.4, "a")).status_code == 409
+        running = asyncio.create_task(post(edge, "held", str(gate), "a"))
+        await admitted(edge)
+        assert (await post(other, "held", str(gate), "a")).status_code == 409
+        gate.touch()
         done = await running
         # The outcome is written down right after the answer, which the other host may see a moment later.
-        while (again := await post(other, "patient", 0.4, "a")).status_code == 409:  # noqa: ASYNC110
+        while (again := await post(other, "held", str(gate), "a")).status_code == 409:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert again.content == done.content
 
@@ -267,17 +283,18 @@ async def test_what_ran_and_was_not_stored_is_not_run_again(edge: Any, monkeypat
     assert await count(edge) == 1
 
 
-async def test_who_does_not_wait_finds_the_answer_later(edge: Any) -> None:
+async def test_who_does_not_wait_finds_the_answer_later(edge: Any, gate: Any) -> None:
     """The execution goes on without its caller, and the key has its record."""
     _, writer = await edge.connect()
-    body = b'{"input":0.3}'  # as the client below writes it: the fingerprint is that of the bytes
-    head = b"POST /api/tasks/patient/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    body = b'{"input":"%b"}' % bytes(gate)  # as the client below writes it: the fingerprint is that of the bytes
+    head = b"POST /api/tasks/held/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     writer.write(head + b"idempotency-key: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
     await writer.drain()
-    while not edge.host.stats()["in_flight"]:  # noqa: ASYNC110 - nobody tells of it
-        await asyncio.sleep(0.01)
+    await admitted(edge)
     writer.close()
-    while (again := await post(edge, "patient", 0.3, "a")).status_code == 409:  # noqa: ASYNC110 - nobody tells of it
+    await writer.wait_closed()
+    gate.touch()
+    while (again := await post(edge, "held", str(gate), "a")).status_code == 409:  # noqa: ASYNC110 - nobody tells of it
         await asyncio.sleep(0.02)
     assert (again.json()["status"], again.headers["idempotent-replayed"]) == ("success", "true")
     assert await count(edge) == 1

@@ -66,10 +66,11 @@ async def test_a_stream_is_shown_as_it_is_now(edge: Any) -> None:
 async def test_a_stream_can_be_asked_for_while_it_runs(edge: Any) -> None:
     """Its answer lasts as long as it does; the key is decided once the upload has ended."""
     path = "/api/stream/execute?task=patient&detach=true"
-    async with edge.client.stream("POST", path, content=b'{"input": 1}\n', headers=LINES) as going:
+    endless = b'{"input": 3600}\n'
+    async with edge.client.stream("POST", path, content=endless, headers=LINES) as going:
         parts = going.aiter_raw()
         await anext(parts)
-        while (again := await edge.client.post(path, content=b'{"input": 1}\n', headers=LINES)).status_code == 409:  # noqa: ASYNC110 - nobody tells of it
+        while (again := await edge.client.post(path, content=endless, headers=LINES)).status_code == 409:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.02)
         assert (again.status_code, again.json()["finished_at"]) == (200, None)
 
@@ -109,7 +110,7 @@ async def test_a_deleted_batch_is_gone(edge: Any) -> None:
 async def test_a_killed_host_leaves_its_batch_to_the_key(spawn: Any) -> None:
     """The repeat at the next host finds the batch that the first one began, not another one."""
     process, url = await spawn()
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
 
         async def slow() -> AsyncGenerator[bytes]:
             yield b'{"input": 1}\n' * 50
@@ -125,7 +126,7 @@ async def test_a_killed_host_leaves_its_batch_to_the_key(spawn: Any) -> None:
         await asyncio.wait({lost})
         assert isinstance(lost.exception(), httpx2.TransportError)
     _, url = await spawn()
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         again = await client.post(BATCH, content=ITEMS, headers=LINES)
         (only,) = await batches(client)
         assert (again.status_code, again.json()["id"]) == (202, only["id"])

@@ -7,11 +7,14 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
+
+from tests.integration.api.conftest import FOREVER
 
 KEY = {"idempotency-key": "a"}
 PATIENT = "/api/tasks/patient/execute"
@@ -32,18 +35,18 @@ async def crashing(settings: Callable[..., dict[str, Any]], where: str) -> tuple
     code = CRASH.format(where=where)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, config, stdout=PIPE)
     assert process.stdout is not None
-    return process, (await asyncio.wait_for(process.stdout.readline(), 50)).decode().strip()
+    return process, (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
 
 
 async def ask(url: str, path: str, body: object, headers: dict[str, str] = KEY) -> httpx2.Response:
     """Send a request and return its answer."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         return await client.post(path, json=body, headers=headers)
 
 
 async def running(url: str, count: int) -> None:
     """Wait until so many executions run."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         while (await client.get("/api/plugins/system/stats")).json()["in_flight"] != count:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.02)
 
@@ -51,7 +54,7 @@ async def running(url: str, count: int) -> None:
 async def killed(process: asyncio.subprocess.Process, url: str, path: str, body: object) -> None:
     """Send a request and kill the host while it runs."""
     lost = asyncio.create_task(ask(url, path, body))
-    await asyncio.wait_for(running(url, 1), 20)
+    await asyncio.wait_for(running(url, 1), 60)
     process.send_signal(signal.SIGKILL)
     await process.wait()
     with pytest.raises(httpx2.TransportError):
@@ -60,7 +63,7 @@ async def killed(process: asyncio.subprocess.Process, url: str, path: str, body:
 
 async def executions(url: str) -> list[dict[str, Any]]:
     """Return what is stored."""
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         return (await client.get("/api/executions")).json()["items"]
 
 
@@ -98,27 +101,30 @@ async def test_a_rejected_input_is_still_rejected(settings: Any, spawn: Any) -> 
 async def test_what_may_have_run_is_interrupted(spawn: Any) -> None:
     """The host dies while it runs: a task that is not idempotent is not run again, and the key says so for good."""
     process, url = await spawn()
-    await killed(process, url, PATIENT, {"input": 30})
+    await killed(process, url, PATIENT, {"input": FOREVER})
     _, url = await spawn()
-    other = await ask(url, PATIENT, {"input": 31})
-    again = await ask(url, PATIENT, {"input": 30})
+    other = await ask(url, PATIENT, {"input": FOREVER + 1})
+    again = await ask(url, PATIENT, {"input": FOREVER})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
     assert (again.status_code, again.json()["status"]) == (200, "interrupted")
     assert "not idempotent" in again.json()["error"]["message"]
-    assert (await ask(url, PATIENT, {"input": 30})).content == again.content
+    assert (await ask(url, PATIENT, {"input": FOREVER})).content == again.content
     assert [each["id"] for each in await executions(url)] == [again.json()["id"]]
 
 
-async def test_what_may_be_repeated_is_run_again(spawn: Any) -> None:
+async def test_what_may_be_repeated_is_run_again(spawn: Any, tmp_path: Path) -> None:
     """The host dies while it runs: a task that is idempotent runs once more, under the same id."""
     process, url = await spawn()
-    task = {"id": "twice", "program": "edge_programs:wait", "idempotent": True}
+    gate = tmp_path / "gate"
+    body = {"input": str(gate)}
+    task = {"id": "twice", "program": "edge_programs:held", "idempotent": True}
     assert (await ask(url, "/api/tasks", task, {})).status_code == 201
-    await killed(process, url, "/api/tasks/twice/execute", {"input": 1.5})
+    await killed(process, url, "/api/tasks/twice/execute", body)
+    gate.touch()
     _, url = await spawn()
-    again = await ask(url, "/api/tasks/twice/execute", {"input": 1.5})
-    assert (again.status_code, again.json()["output"]) == (200, "waited")
-    assert (await ask(url, "/api/tasks/twice/execute", {"input": 1.5})).content == again.content
+    again = await ask(url, "/api/tasks/twice/execute", body)
+    assert (again.status_code, again.json()["output"]) == (200, "let-go")
+    assert (await ask(url, "/api/tasks/twice/execute", body)).content == again.content
     assert len(await executions(url)) == 1
 
 
@@ -132,7 +138,7 @@ async def test_a_task_that_was_made_is_the_answer(settings: Any, spawn: Any) -> 
     _, url = await spawn()
     again = await ask(url, "/api/tasks", task)
     assert (again.status_code, again.headers["location"]) == (201, "/api/tasks/new")
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         assert again.json() == (await client.get("/api/tasks/new")).json()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hotplane.config import hash_token
+from tests.integration.api.conftest import FOREVER
 
 SAMPLE = re.compile(r'([a-zA-Z_:][\w:]*)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -47,10 +48,10 @@ def of(samples: Mapping[str, Mapping[Labels, float]], name: str, **labels: str) 
 async def test_every_number_is_there(managing: Any, plugins: Any) -> None:
     """Calls by plugin and version, generation, executions, states, the event loop."""
     plugins.write("checker")
-    async with managing() as edge:
+    async with managing(watchdog={"threshold_seconds": 60}) as edge:
         await edge.execute("echo", 1)
         plugins.write("checker", "2.0")
-        await edge.client.post("/api/plugins/checker/reload?wait=10")
+        await edge.client.post("/api/plugins/checker/reload?wait=60")
         for _ in range(2):
             await edge.execute("echo", 1)
         answer = await edge.client.get("/metrics")
@@ -79,8 +80,8 @@ async def test_the_metrics_need_a_token_where_there_is_one(serving: Any) -> None
 async def until_done(edge: Any, batch_id: str, count: int) -> None:
     """Wait until a batch has some results."""
     seen = 0
-    async with asyncio.timeout(10):
-        while (status := await edge.host.batches.changed(batch_id, seen, 5.0)).done < count:
+    async with asyncio.timeout(60):
+        while (status := await edge.host.batches.changed(batch_id, seen, 60.0)).done < count:
             seen = status.last_sequence
 
 
@@ -90,7 +91,7 @@ async def test_batches_have_numbers(serving: Any) -> None:
         before = parse((await edge.client.get("/metrics")).text)
         assert of(before, "hotplane_batches", state="running") == 0
         assert of(before, "hotplane_batch_items_total", status="success") == 0
-        items = [{"input": 0}, {"input": "no number of seconds"}, {"input": 30}]
+        items = [{"input": 0}, {"input": "no number of seconds"}, {"input": FOREVER}]
         body, later = {"task_id": "patient", "items": items}, {"prefer": "respond-async"}
         name = (await edge.client.post("/api/batch/execute", json=body, headers=later)).json()["id"]
         await until_done(edge, name, 2)
@@ -99,7 +100,7 @@ async def test_batches_have_numbers(serving: Any) -> None:
         assert of(during, "hotplane_batches_waiting") == 0
         assert of(during, "hotplane_batch_items_pending") == 1
         await edge.client.post(f"/api/batch/{name}/cancel")
-        await edge.host.batches.wait(name, 10)
+        await edge.host.batches.wait(name, 60)
         after = parse((await edge.client.get("/metrics")).text)
         results = {status: of(after, "hotplane_batch_items_total", status=status) for status in STATUSES}
         assert results == {"success": 1, "error": 1, "cancelled": 1}

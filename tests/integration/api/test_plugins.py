@@ -18,7 +18,7 @@ async def test_lists_the_plugins(edge: Any) -> None:
 
 async def test_filters_choose_by_state_and_kind(edge: Any) -> None:
     """`state` and `kind` narrow the list; `include_health` is accepted."""
-    await edge.client.post(f"{PLUGIN}/stop?wait=5")
+    await edge.client.post(f"{PLUGIN}/stop?wait=60")
     for query, expected in (
         ({"state": "unloaded"}, ["percentage-sampler"]),
         ({"kind": "validator", "include_health": "true"}, ["json-schema-validator"]),
@@ -54,10 +54,10 @@ async def test_priority_is_set_and_reset(edge: Any) -> None:
 
 async def test_stops_starts_and_restarts(edge: Any) -> None:
     """The three operations end in the state that they promise."""
-    assert (await edge.client.post(f"{PLUGIN}/stop?wait=5")).json()["state"] == "unloaded"
-    started = (await edge.client.post(f"{PLUGIN}/start?wait=5")).json()
+    assert (await edge.client.post(f"{PLUGIN}/stop?wait=60")).json()["state"] == "unloaded"
+    started = (await edge.client.post(f"{PLUGIN}/start?wait=60")).json()
     assert started["state"] == "active"
-    restarted = (await edge.client.post(f"{PLUGIN}/restart?wait=5")).json()
+    restarted = (await edge.client.post(f"{PLUGIN}/restart?wait=60")).json()
     assert (restarted["state"], restarted["generation"]) == ("active", started["generation"] + 1)
 
 

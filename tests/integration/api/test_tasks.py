@@ -26,7 +26,7 @@ async def test_lists_every_task(edge: Any) -> None:
     """The list has the tasks of the file and those of the API, by id."""
     await edge.client.post("/api/tasks", json=TASK)
     found = (await edge.client.get("/api/tasks")).json()["items"]
-    assert [each["id"] for each in found] == ["boom", "copy", "echo", "not-json", "patient", "slow", "strict"]
+    assert [each["id"] for each in found] == ["boom", "copy", "echo", "held", "not-json", "patient", "slow", "strict"]
 
 
 async def test_a_task_of_the_file_is_overridden_and_reset(edge: Any) -> None:

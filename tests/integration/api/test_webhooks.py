@@ -29,7 +29,7 @@ class Receiver:
     got: asyncio.Queue[tuple[dict[str, str], bytes]] = field(default_factory=asyncio.Queue)
 
     async def next(self) -> tuple[dict[str, str], bytes]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await self.got.get()
 
 
@@ -62,7 +62,7 @@ def described(url: str, **fields: Any) -> dict[str, Any]:
 
 async def make(edge: Any, url: str, **fields: Any) -> dict[str, Any]:
     """Make a handler."""
-    answer = await edge.client.post("/api/webhooks", json=described(url, **fields), timeout=30)
+    answer = await edge.client.post("/api/webhooks", json=described(url, **fields), timeout=60)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -74,7 +74,7 @@ async def publish(edge: Any, kind: str = "task.created", **fields: Any) -> dict[
 
 async def until(look: Callable[[], Awaitable[Any]]) -> Any:
     """Return what `look` finds, once it finds something."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not (found := await look()):  # noqa: ASYNC110 - only asking tells
             await asyncio.sleep(0.02)
     return found
@@ -88,7 +88,7 @@ async def test_a_name_that_another_host_has_given_is_taken(edge: Any) -> None:
     kept = b'{"type":"console-webhook-handler","enabled":true,"priority":null,"configuration":{}}'
     await edge.host.store.webhooks.put("theirs", kept)
     answer = await edge.client.post(
-        "/api/webhooks", json={"name": "theirs", "type": "console-webhook-handler"}, timeout=30
+        "/api/webhooks", json={"name": "theirs", "type": "console-webhook-handler"}, timeout=60
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "duplicate-plugin")
     assert "another host" in answer.json()["detail"]
@@ -232,7 +232,7 @@ async def test_a_mail_server_that_refuses_is_told_before_anything_is_stored(mana
             "host": "127.0.0.1", "port": 9, "tls": "none", "sender": "a@example.com", "recipients": ["b@example.com"]
         }  # fmt: skip
         body = {"name": "mail", "type": "email-webhook-handler", "configuration": configuration}
-        answer = await edge.client.post("/api/webhooks", json=body, timeout=30)
+        answer = await edge.client.post("/api/webhooks", json=body, timeout=60)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/configuration/host")
         assert (await edge.client.get("/api/webhooks")).json()["items"] == []
 
@@ -331,8 +331,8 @@ async def test_no_secret_comes_out_anywhere(managing: Any, receiver: Receiver, c
     async with managing(network=LOCAL, plugins={"webhook_handlers": [entry]}) as edge:
         await make(edge, receiver.url, configuration={"headers": {"x-token": "top-secret-header"}})
         whole = {"url": receiver.url, "secrets": [OTHER], "headers": {"x-token": "top-secret-header"}}
-        seen = [await edge.client.put(f"/api/plugins/{name}/config?wait=10", json=whole) for name in ("hook", "filed")]
-        seen.append(await edge.client.put("/api/plugins/filed/config?wait=10", json={**whole, "x": OTHER}))
+        seen = [await edge.client.put(f"/api/plugins/{name}/config?wait=60", json=whole) for name in ("hook", "filed")]
+        seen.append(await edge.client.put("/api/plugins/filed/config?wait=60", json={**whole, "x": OTHER}))
         seen.append(await edge.client.post("/api/webhooks/hook/test"))
         await publish(edge)
         await receiver.next()
@@ -347,7 +347,7 @@ async def test_no_secret_comes_out_anywhere(managing: Any, receiver: Receiver, c
 # --- removing --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/api/webhooks/hook", "/api/plugins/hook?wait=10"])
+@pytest.mark.parametrize("path", ["/api/webhooks/hook", "/api/plugins/hook?wait=60"])
 async def test_what_is_removed_is_gone_with_its_deliveries(managing: Any, receiver: Receiver, path: str) -> None:
     """Also after a restart, and whichever way it was removed."""
     receiver.status = 500
