@@ -1,15 +1,17 @@
-"""One of several hosts on a store, as a process: ``python sharing.py STORE NOTES COUNT LEASE-SECONDS``.
+"""One of several hosts on a store, as a process: ``python sharing.py STORE NOTES COUNT SURE-SECONDS``.
 
 With a COUNT above 0 it submits a batch of so many items and says ``submitted``. Every host says ``ready``, waits until
-the batch has ended, and says ``ended``. One that reads a line from its input tries to pause the batch and says what
-came of it. The program appends each item's number to the file NOTES, in one write, when it begins; items above `GATE`
-end when there is a file NOTES.go.
+the batch has ended, and says ``ended``. It does what the lines of its input say: ``pause`` the batch, and say what
+came of it; ``freeze``, in no transaction, which would keep the others from writing; ``doubt`` a lease that was not
+renewed for half a second. The program appends each item's number to the file NOTES, in one write, when it begins;
+items above `GATE` end when there is a file NOTES.go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -47,23 +49,40 @@ async def _submit(host: Hotplane, count: int) -> None:
     os.write(1, b"submitted\n")
 
 
-async def _pause_when_asked(host: Hotplane) -> None:
-    while await asyncio.to_thread(sys.stdin.readline):
-        try:
-            await host.batches.pause("shared")
-            os.write(1, b"paused\n")
-        except HotplaneError as error:
-            os.write(1, f"{error.code}\n".encode())
+async def _obey(host: Hotplane) -> None:
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        match line.strip():
+            case "pause":
+                await _pause(host)
+            case "freeze":
+                await _freeze(host)
+            case _:
+                holding.LEASE_SECONDS = 0.5
 
 
-async def _main(store: str, notes: str, count: int, lease: float) -> None:
+async def _pause(host: Hotplane) -> None:
+    try:
+        await host.batches.pause("shared")
+        os.write(1, b"paused\n")
+    except HotplaneError as error:
+        os.write(1, f"{error.code}\n".encode())
+
+
+async def _freeze(host: Hotplane) -> None:
+    writer = host.store._writer
+    while len(writer.intake) or writer._group:  # noqa: ASYNC110 - the writer tells nobody
+        await asyncio.sleep(_ITEM_SECONDS)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+async def _main(store: str, notes: str, count: int, sure: float) -> None:
     os.environ["NOTES"] = notes
-    holding.LEASE_SECONDS, holding.SURE_SECONDS = lease, lease * 0.8
+    holding.LEASE_SECONDS, holding.SURE_SECONDS = 3_600.0, sure
     recovery._BEAT_SECONDS = 0.4
     async with Hotplane.from_config(configuration(store)) as host:
         if count:
             await _submit(host, count)
-        asking = asyncio.create_task(_pause_when_asked(host))
+        asking = asyncio.create_task(_obey(host))
         os.write(1, b"ready\n")
         await host.batches.wait("shared")
         os.write(1, b"ended\n")
