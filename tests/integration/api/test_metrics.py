@@ -81,7 +81,7 @@ async def until_done(edge: Any, batch_id: str, count: int) -> None:
     """Wait until a batch has some results."""
     seen = 0
     async with asyncio.timeout(60):
-        while (status := await edge.host.batches.changed(batch_id, seen, 60.0)).done < count:
+        while (status := await edge.host.batches.changed(batch_id, seen, 5.0)).done < count:
             seen = status.last_sequence
 
 

@@ -73,7 +73,7 @@ def build(tmp_path: Path, programs: str, url: str) -> Callable[..., Hotplane]:
         names = ("echo", "gated", "odd_ones_fail", "hang_on_three")
         tasks: list[dict[str, object]] = []
         for name in names:
-            task = {"program": f"{programs}:{name}", "timeout_ms": 5_000, "sampling_rate": 1.0}
+            task = {"program": f"{programs}:{name}", "timeout_ms": 600_000, "sampling_rate": 1.0}
             tasks.append({"id": name, "idempotent": True, **task})
             tasks.append({"id": f"once-{name}", "idempotent": False, **task})
         return Hotplane.from_config(
@@ -83,6 +83,7 @@ def build(tmp_path: Path, programs: str, url: str) -> Callable[..., Hotplane]:
                 "plugins": {
                     "samplers": [{"name": "percentage-sampler"}],
                     "validators": [{"name": "json-schema-validator"}],
+                    "call_timeout_ms": 60_000,
                 },
                 "tasks": tasks,
                 **sections,
@@ -111,7 +112,7 @@ async def submit(host: Hotplane, task_id: str, count: int, **options: object) ->
     return await host.batches.seal(made.id)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is in a program and tells nobody

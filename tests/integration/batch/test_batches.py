@@ -27,7 +27,7 @@ from tests.integration.batch.conftest import items, submit, until
 async def test_every_item_has_its_result(host):
     """A batch of 1 500 ends with 1 500 results, each with its record, in ledger order."""
     made = await submit(host, "echo", 1_500)
-    ended = await host.batches.wait(made.id, 30)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.state, ended.items, ended.done) == (BatchState.COMPLETED, 1_500, 1_500)
     assert ended.counts.succeeded == ended.counts.sampled == ended.counts.valid == 1_500
     results = [*await host.batches.results(made.id)]
@@ -43,17 +43,17 @@ async def test_items_run_while_more_are_added(host, module):
     """The first item has its result before the batch is sealed."""
     made = await host.batches.create(BatchOptions(task_id="echo"))
     await host.batches.add(made.id, items(1))
-    seen = await host.batches.changed(made.id, 0, 10)
+    seen = await host.batches.changed(made.id, 0, 60)
     assert (seen.state, seen.done) == (BatchState.RECEIVING, 1)
     await host.batches.add(made.id, items(1, first=2))
     await host.batches.seal(made.id)
-    assert (await host.batches.wait(made.id, 10)).done == 2
+    assert (await host.batches.wait(made.id, 60)).done == 2
 
 
 async def test_failures_are_counted_apart(host):
     """An item that fails does not keep the others."""
     made = await submit(host, "odd_ones_fail", 10)
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.counts.succeeded, ended.counts.failed) == (5, 5)
     failed = [each for each in await host.batches.results(made.id) if each.status is ExecutionStatus.ERROR]
     assert {each.error.type for each in failed} == {"ValueError"}
@@ -65,7 +65,7 @@ async def test_an_item_that_is_none_is_rejected(host):
     broken = NewItem(position=2, item_id="2", problem=ItemProblem(type="malformed-item", message="line 2 is no JSON"))
     await host.batches.add(made.id, [*items(1), broken, *items(1, first=3)])
     await host.batches.seal(made.id)
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.items, ended.counts.succeeded, ended.counts.rejected) == (3, 2, 1)
     [rejected] = [each for each in await host.batches.results(made.id) if each.position == 2]
     assert rejected.error == broken.problem
@@ -75,7 +75,7 @@ async def test_an_item_that_is_none_is_rejected(host):
 async def test_the_first_failure_stops_the_batch(host, module):
     """What remains counts as cancelled, and is not run."""
     made = await submit(host, "odd_ones_fail", 500, max_concurrency=1, stop_on_first_error=True)
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert ended.state is BatchState.STOPPED
     assert (ended.counts.failed, ended.counts.cancelled) == (1, 499)
     assert module().ran == [1]
@@ -91,7 +91,7 @@ async def test_a_paused_batch_starts_nothing(host, module):
         await host.batches.changed(made.id, seen.last_sequence, 5)
     assert len(module().ran) == 4
     assert (await host.batches.resume(made.id)).state is BatchState.RUNNING
-    assert (await host.batches.wait(made.id, 10)).counts.succeeded == 20
+    assert (await host.batches.wait(made.id, 60)).counts.succeeded == 20
 
 
 async def test_cancelling_reaches_what_runs_and_what_waits(host, module):
@@ -102,15 +102,19 @@ async def test_cancelling_reaches_what_runs_and_what_waits(host, module):
     assert (await host.batches.cancel(made.id)).state is BatchState.CANCELLING
     with pytest.raises(BatchEnded):
         await host.batches.add(made.id, items(1, first=701))
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.state, ended.counts.cancelled, ended.items) == (BatchState.CANCELLED, 700, 700)
     assert (await host.batches.cancel(made.id)).state is BatchState.CANCELLED
 
 
 async def test_an_item_that_hangs_meets_its_deadline(host):
     """The others go on beside it."""
-    made = await submit(host, "hang_on_three", 50, item_timeout_ms=2_000, max_concurrency=2)
-    ended = await host.batches.wait(made.id, 10)
+    made = await host.batches.create(BatchOptions(task_id="hang_on_three", item_timeout_ms=300, max_concurrency=2))
+    own = [None if n == 3 else 60_000 for n in range(1, 51)]
+    new = [NewItem(position=n, item_id=str(n), input=n, timeout_ms=each) for n, each in enumerate(own, 1)]
+    await host.batches.add(made.id, new)
+    await host.batches.seal(made.id)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.counts.succeeded, ended.counts.timed_out) == (49, 1)
 
 
@@ -123,11 +127,11 @@ async def test_a_validator_that_raises_leaves_items_unjudged(build):
         async def validate(self, execution, context):
             raise RuntimeError("broken")
 
-    host = build(plugins={"samplers": [{"name": "percentage-sampler"}]})
+    host = build(plugins={"samplers": [{"name": "percentage-sampler"}], "call_timeout_ms": 60_000})
     host.register(Raising)
     async with host:
         made = await submit(host, "echo", 10)
-        ended = await host.batches.wait(made.id, 10)
+        ended = await host.batches.wait(made.id, 60)
         assert (ended.counts.succeeded, ended.counts.sampled) == (10, 10)
         assert (ended.counts.valid, ended.counts.invalid) == (0, 0)
         assert {result.valid for result in await host.batches.results(made.id)} == {None}
@@ -141,7 +145,7 @@ async def test_an_item_can_ask_to_be_sampled(build, programs):
         asked = [NewItem(position=n, item_id=str(n), input=n, sample=n == 2) for n in (1, 2, 3)]
         await host.batches.add(made.id, asked)
         await host.batches.seal(made.id)
-        await host.batches.wait(made.id, 20)
+        await host.batches.wait(made.id, 60)
         results = await host.batches.results(made.id)
     assert {result.position: result.sampled for result in results} == {1: False, 2: True, 3: False}
 
@@ -154,7 +158,7 @@ async def test_a_task_that_is_deleted_fails_what_remains(host, module, programs)
     await until(lambda: len(module().ran) == 2)
     await host.tasks.delete("passing")
     module().opened.set()
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.counts.succeeded, ended.counts.failed) == (2, 8)
     failed = [each for each in await host.batches.results(made.id) if each.status is ExecutionStatus.ERROR]
     assert {each.error.type for each in failed} == {"unknown-task"}
@@ -163,7 +167,7 @@ async def test_a_task_that_is_deleted_fails_what_remains(host, module, programs)
 async def test_the_end_is_an_event(host):
     """One event says how the batch ended."""
     made = await submit(host, "odd_ones_fail", 4)
-    await host.batches.wait(made.id, 10)
+    await host.batches.wait(made.id, 60)
     [event] = await host.store.list_events(EventFilter(types=frozenset({EventType.BATCH_FINISHED})))
     assert event.payload["batch"] == made.id
     assert (event.payload["state"], event.payload["counts"]["failed"]) == ("completed", 2)
@@ -205,7 +209,7 @@ async def test_too_many_items_or_batches_are_refused(build):
         with pytest.raises(Overloaded):
             await host.batches.create(BatchOptions(task_id="echo"))
         await host.batches.seal(made.id)
-        assert (await host.batches.wait(made.id, 10)).items == 4
+        assert (await host.batches.wait(made.id, 60)).items == 4
 
 
 async def test_uploads_wait_while_too_much_is_spooled(build, module):
@@ -217,9 +221,9 @@ async def test_uploads_wait_while_too_much_is_spooled(build, module):
         await until(lambda: module().ran == [1])
         assert not adding.done()
         module().opened.set()
-        await asyncio.wait_for(adding, 10)
+        await asyncio.wait_for(adding, 60)
         await host.batches.seal(made.id)
-        assert (await host.batches.wait(made.id, 10)).done == 2
+        assert (await host.batches.wait(made.id, 60)).done == 2
 
 
 async def test_a_caller_that_leaves_while_it_adds_loses_nothing(host):
@@ -231,7 +235,7 @@ async def test_a_caller_that_leaves_while_it_adds_loses_nothing(host):
     adding.cancel()
     await asyncio.wait({adding})
     await host.batches.seal(made.id, truncated=True)
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.truncated, ended.items, ended.done) == (True, 50, 50)
 
 
@@ -241,7 +245,7 @@ async def test_an_ended_batch_can_be_deleted(host):
     other = await host.batches.create(BatchOptions(task_id="echo"))
     with pytest.raises(BatchNotEnded):
         await host.batches.delete(other.id)
-    await host.batches.wait(made.id, 10)
+    await host.batches.wait(made.id, 60)
     await host.batches.delete(made.id)
     for call in (host.batches.get, host.batches.results, host.batches.delete, host.batches.cancel):
         with pytest.raises(UnknownBatch):
@@ -252,7 +256,7 @@ async def test_an_ended_batch_can_be_deleted(host):
 async def test_nothing_of_a_deleted_batch_is_left(host):
     """Its row goes last, so that tidying up comes to an end."""
     made = await submit(host, "echo", 5)
-    await host.batches.wait(made.id, 10)
+    await host.batches.wait(made.id, 60)
     assert len(await host.store.ledger.expired(now())) == 1
     await host.batches.delete(made.id)
     assert await host.store.ledger.expired(now()) == ()
@@ -261,7 +265,7 @@ async def test_nothing_of_a_deleted_batch_is_left(host):
 async def test_batches_are_listed_newest_first(host):
     """By task and state, live and ended ones alike, page by page."""
     first = await submit(host, "echo", 1)
-    await host.batches.wait(first.id, 10)
+    await host.batches.wait(first.id, 60)
     second = await host.batches.create(BatchOptions(task_id="gated"))
     page = await host.batches.list(limit=1)
     assert [each.id for each in page.items] == [second.id]
@@ -274,8 +278,8 @@ async def test_batches_are_listed_newest_first(host):
 async def test_a_cursor_belongs_to_its_batch(host):
     """One of another batch, or of the future, is refused."""
     first, second = await submit(host, "echo", 2), await submit(host, "echo", 2)
-    await host.batches.wait(first.id, 10)
-    await host.batches.wait(second.id, 10)
+    await host.batches.wait(first.id, 60)
+    await host.batches.wait(second.id, 60)
     last = (await host.batches.get(first.id)).last_sequence
     await host.batches.check_cursor(first.id, last)
     await host.batches.check_cursor(first.id, 0)
@@ -286,9 +290,9 @@ async def test_a_cursor_belongs_to_its_batch(host):
 
 async def test_outputs_are_judged_without_running_anything(build):
     """Nothing is recorded."""
-    validators = [{"name": "json-schema-validator"}]
+    validators, patient = [{"name": "json-schema-validator"}], {"call_timeout_ms": 60_000}
     task = {"id": "numbers", "program": "json:loads", "output_schema": {"type": "number"}}
-    async with build(tasks=[task], plugins={"validators": validators}, programs={"allow": ["json"]}) as host:
+    async with build(tasks=[task], plugins={"validators": validators, **patient}, programs={"allow": ["json"]}) as host:
         verdicts = await host.batches.validate_items(
             "numbers", [Candidate(output=1), Candidate(output="x", id="second")]
         )
@@ -301,9 +305,9 @@ async def test_ended_batches_are_forgotten_after_some_days(build):
     """With the shortest time to keep them they are gone at the next look."""
     async with build(batches={"keep_days": 1e-9}) as host:
         made = await submit(host, "echo", 3)
-        await host.batches.wait(made.id, 10)
+        await host.batches.wait(made.id, 60)
     async with build(batches={"keep_days": 1e-9}) as host:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await host.batches.list()).items:  # noqa: ASYNC110 - deletion tells nobody
                 await asyncio.sleep(0.01)
         assert await host.store.count_executions() == 3
@@ -312,9 +316,9 @@ async def test_ended_batches_are_forgotten_after_some_days(build):
 async def test_the_items_of_an_ended_batch_are_deleted(host):
     """Results stay; inputs are in the records of the executions."""
     made = await submit(host, "echo", 30)
-    await host.batches.wait(made.id, 10)
+    await host.batches.wait(made.id, 60)
     number = (await host.store.ledger.find(made.id)).number
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await host.store.ledger.totals(number)).items:  # noqa: ASYNC110 - deletion tells nobody
             await asyncio.sleep(0.01)
     assert len(await host.batches.results(made.id)) == 30

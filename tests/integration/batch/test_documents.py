@@ -16,6 +16,6 @@ def test_the_example_runs(tmp_path):
     (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     (tmp_path / "program.py").write_text(program)
     done = subprocess.run(
-        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout.splitlines() == ["completed 100", "[[1], [2], [3]] 100"], done.stderr

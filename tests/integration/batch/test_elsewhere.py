@@ -29,7 +29,7 @@ async def _taken(host, batch_id):
 async def test_state_and_results_are_readable(host, other, module):
     """Counts come from the ledger while it runs, and `list` shows the same."""
     made = await submit(host, "odd_ones_fail", 30)
-    await host.batches.wait(made.id, 20)
+    await host.batches.wait(made.id, 60)
     running = await submit(host, "gated", 10, max_concurrency=4)
     await until(lambda: len(module().ran) == 34)
     assert (await other.batches.get(made.id)) == (await host.batches.get(made.id))
@@ -38,14 +38,14 @@ async def test_state_and_results_are_readable(host, other, module):
     assert (seen.state, seen.items, seen.done) == (BatchState.RUNNING, 10, 0)
     assert {each.id for each in (await other.batches.list()).items} == {made.id, running.id}
     module().opened.set()
-    assert (await host.batches.wait(running.id, 20)).done == 10
+    assert (await host.batches.wait(running.id, 60)).done == 10
 
 
 async def test_who_waits_hears_of_the_end(host, other, module):
     """Nobody tells a host of the commits of another, so that it looks."""
     made = await submit(host, "gated", 5)
-    waiting = asyncio.create_task(other.batches.wait(made.id, 20))
-    following = asyncio.create_task(other.batches.changed(made.id, 0, 20))
+    waiting = asyncio.create_task(other.batches.wait(made.id, 60))
+    following = asyncio.create_task(other.batches.changed(made.id, 0, 60))
     await until(lambda: len(module().ran) == 5)
     module().opened.set()
     assert (await waiting).counts.succeeded == 5
@@ -64,13 +64,13 @@ async def test_only_the_host_that_runs_it_steers_it(host, other, module, step):
         await other.batches.delete(made.id)
     await until(lambda: len(module().ran) == 5)
     module().opened.set()
-    assert (await host.batches.wait(made.id, 20)).counts.succeeded == 5
+    assert (await host.batches.wait(made.id, 60)).counts.succeeded == 5
 
 
 async def test_ended_batches_belong_to_everybody(host, other):
     """Cancelling and sealing do nothing, as anywhere; deleting works."""
     made = await submit(host, "echo", 5)
-    await host.batches.wait(made.id, 20)
+    await host.batches.wait(made.id, 60)
     assert (await other.batches.cancel(made.id)).state is BatchState.COMPLETED
     assert (await other.batches.seal(made.id)).state is BatchState.COMPLETED
     await other.batches.delete(made.id)
@@ -82,7 +82,7 @@ async def test_a_batch_that_was_lost_stops_at_once(host, module):
     """What ran is recorded, but is no result of the batch; nothing more begins."""
     made = await submit(host, "gated", 100, max_concurrency=4)
     await until(lambda: len(module().ran) == 4)
-    waiting = asyncio.create_task(host.batches.wait(made.id, 20))
+    waiting = asyncio.create_task(host.batches.wait(made.id, 60))
     await _taken(host, made.id)
     await host.batches._running._recovery.renew()
     cut = await _recorded(host, 4)
@@ -127,7 +127,7 @@ async def test_nothing_begins_while_the_leases_are_old(host, module):
     assert module().ran == []
     assert (await host.batches.get(made.id)).done == 0
     await host.batches._running._recovery.renew()
-    assert (await host.batches.wait(made.id, 20)).counts.succeeded == 10
+    assert (await host.batches.wait(made.id, 60)).counts.succeeded == 10
 
 
 async def test_what_a_host_gave_back_is_taken_up(host, build, module):
@@ -138,12 +138,12 @@ async def test_what_a_host_gave_back_is_taken_up(host, build, module):
         await other.stop(grace=0.0)
         module().opened.set()
         await host.batches._running._recovery.look()
-        ended = await host.batches.wait(made.id, 20)
+        ended = await host.batches.wait(made.id, 60)
         assert (ended.counts.interrupted, ended.counts.succeeded) == (2, 8)
 
 
 async def _recorded(host, count):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found := (await host.store.list_executions()).items) < count:  # noqa: ASYNC110 - queued without a waiter
             await asyncio.sleep(0.01)
     return found

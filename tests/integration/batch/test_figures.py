@@ -18,7 +18,7 @@ async def test_the_rate_of_a_cancelled_batch_counts_what_ran(host, module):
     made = await submit(host, "gated", 700, max_concurrency=4)
     await until(lambda: len(module().ran) == 4)
     await host.batches.cancel(made.id)
-    ended = await host.batches.wait(made.id, 20)
+    ended = await host.batches.wait(made.id, 60)
     seconds = (ended.finished_at - ended.started_at).total_seconds()
     assert round(ended.rate_per_second * seconds) == 4
     assert ended.seconds_left is None
@@ -32,9 +32,9 @@ async def test_the_rate_of_an_ended_batch_leaves_pauses_out(host, module):
     module().opened.set()
     await asyncio.sleep(0.5)
     await host.batches.resume(made.id)
-    ended = await host.batches.wait(made.id, 20)
+    ended = await host.batches.wait(made.id, 60)
     seconds = (ended.finished_at - ended.started_at).total_seconds()
-    assert seconds - ended.done / ended.rate_per_second >= 0.5
+    assert seconds - ended.done / ended.rate_per_second >= 0.45
 
 
 async def test_a_paused_batch_keeps_its_rate(host, module):
@@ -60,9 +60,9 @@ async def test_a_batch_that_ends_while_it_is_paused_leaves_the_pause_out(host, m
     await host.batches.pause(made.id)
     await asyncio.sleep(0.5)
     module().opened.set()
-    ended = await host.batches.wait(made.id, 20)
+    ended = await host.batches.wait(made.id, 60)
     seconds = (ended.finished_at - ended.started_at).total_seconds()
-    assert seconds - ended.done / ended.rate_per_second >= 0.5
+    assert seconds - ended.done / ended.rate_per_second >= 0.45
 
 
 async def test_an_item_may_not_take_longer_than_its_task(build, programs):
@@ -74,7 +74,7 @@ async def test_an_item_may_not_take_longer_than_its_task(build, programs):
         made = await host.batches.create(BatchOptions(task_id="brief"))
         await host.batches.add(made.id, [NewItem(position=1, item_id="1", timeout_ms=600_000)])
         await host.batches.seal(made.id)
-        assert (await host.batches.wait(made.id, 20)).counts.timed_out == 1
+        assert (await host.batches.wait(made.id, 60)).counts.timed_out == 1
         [result] = await host.batches.results(made.id)
     assert 300 <= result.latency_ms < 20_000
 
@@ -87,7 +87,7 @@ async def test_a_cancellation_that_comes_too_late_changes_nothing(host):
         await host.batches.changed(made.id, seen.last_sequence, 5)
     await host.batches.seal(made.id)
     await host.batches.cancel(made.id)  # its end is being stored
-    ended = await host.batches.wait(made.id, 20)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.state, ended.counts.succeeded, ended.counts.cancelled) == (BatchState.COMPLETED, 3, 0)
     [event] = await host.store.list_events(EventFilter(types=frozenset({EventType.BATCH_FINISHED})))
     assert event.payload["state"] == "completed"
@@ -100,7 +100,7 @@ async def test_a_batch_that_is_cancelled_before_all_had_arrived_is_cancelled(hos
     while (seen := await host.batches.get(made.id)).done < 3:
         await host.batches.changed(made.id, seen.last_sequence, 5)
     await host.batches.cancel(made.id)
-    assert (await host.batches.wait(made.id, 20)).state is BatchState.CANCELLED
+    assert (await host.batches.wait(made.id, 60)).state is BatchState.CANCELLED
 
 
 async def test_a_host_that_has_closed_still_has_the_last_figures(build, module):

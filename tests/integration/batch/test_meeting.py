@@ -22,7 +22,7 @@ async def other(build, host):
 async def test_an_id_is_taken_once(host):
     """Also by a batch that has ended; without an id each has its own."""
     made = await submit(host, "echo", 1, id="mine")
-    await host.batches.wait(made.id, 10)
+    await host.batches.wait(made.id, 60)
     with pytest.raises(Conflict, match="a batch 'mine' already"):
         await host.batches.create(BatchOptions(task_id="echo", id="mine"))
     first, second = [await host.batches.create(BatchOptions(task_id="echo")) for _ in range(2)]
@@ -47,10 +47,10 @@ async def test_who_waits_for_a_batch_of_another_host_hears_of_the_end_of_his(hos
     await until(lambda: len(module().ran) == 2)
     other.batches.halt()
     with pytest.raises(ShuttingDown):
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 60)
     assert (await host.batches.get(made.id)).state is BatchState.RUNNING
     module().opened.set()
-    assert (await host.batches.wait(made.id, 10)).done == 2
+    assert (await host.batches.wait(made.id, 60)).done == 2
 
 
 async def test_sealing_at_once_is_sealing_once(host):
@@ -58,7 +58,7 @@ async def test_sealing_at_once_is_sealing_once(host):
     made = await host.batches.create(BatchOptions(task_id="echo"))
     await host.batches.add(made.id, items(3))
     await asyncio.gather(host.batches.seal(made.id), host.batches.seal(made.id, truncated=True))
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.done, ended.truncated) == (3, False)
 
 
@@ -81,7 +81,7 @@ async def test_an_upload_that_waits_hears_that_the_batch_went_elsewhere(build, m
         assert await host.store.ledger.leases.claim(lease, "elsewhere", 1)
         await host.batches._running._recovery.renew()
         with pytest.raises(BatchElsewhere):
-            await asyncio.wait_for(adding, 10)
+            await asyncio.wait_for(adding, 60)
         assert (await host.batches.get(made.id)).items == 1
 
 
@@ -94,7 +94,7 @@ async def test_an_upload_that_waits_hears_that_the_batch_was_cancelled(build, mo
         await until(lambda: module().ran == [1])
         await host.batches.cancel(made.id)
         with pytest.raises(BatchEnded):
-            await asyncio.wait_for(adding, 10)
+            await asyncio.wait_for(adding, 60)
 
 
 async def test_changes_of_another_hosts_batch_are_seen_at_once_or_not_at_all(host, other, module):
@@ -102,11 +102,11 @@ async def test_changes_of_another_hosts_batch_are_seen_at_once_or_not_at_all(hos
     made = await host.batches.create(BatchOptions(task_id="echo"))
     await host.batches.add(made.id, items(2))
     await until(lambda: host.batches._running.live[made.id].tally.done == 2)
-    seen = await asyncio.wait_for(other.batches.changed(made.id, 0, 60), 10)
+    seen = await asyncio.wait_for(other.batches.changed(made.id, 0, 600), 60)
     assert seen.done == 2
     began = time.monotonic()
     assert (await other.batches.changed(made.id, seen.last_sequence, 0.7)).done == 2
-    assert 0.7 <= time.monotonic() - began < 10
+    assert 0.7 <= time.monotonic() - began < 60
 
 
 async def test_cancelling_twice_is_cancelling_once(host, module):
@@ -114,5 +114,5 @@ async def test_cancelling_twice_is_cancelling_once(host, module):
     made = await submit(host, "gated", 20, max_concurrency=2)
     await until(lambda: len(module().ran) == 2)
     await asyncio.gather(*(host.batches.cancel(made.id) for _ in range(3)))
-    ended = await host.batches.wait(made.id, 10)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.state, ended.counts.cancelled) == (BatchState.CANCELLED, 20)

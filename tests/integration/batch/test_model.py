@@ -69,7 +69,7 @@ class Batches(RuleBasedStateMachine):
                 await self.host.batches.seal(batch)
                 if (await self.host.batches.get(batch)).state is BatchState.PAUSED:
                     await self.host.batches.resume(batch)
-                status = await self.host.batches.wait(batch, 20)
+                status = await self.host.batches.wait(batch, 60)
             except (UnknownBatch, EmptyBatch):
                 assert self.added[batch] == 0
                 continue

@@ -29,7 +29,7 @@ async def test_the_next_host_finishes_what_waited(first, build, module):
     async with restarted(build, first) as second:
         await until(lambda: len(module().ran) == 8)
         module().opened.set()
-        ended = await second.batches.wait(made.id, 20)
+        ended = await second.batches.wait(made.id, 60)
         assert (ended.items, ended.counts.interrupted, ended.counts.succeeded) == (300, 4, 296)
         assert len(module().ran) == len(set(module().ran)) == 300
 
@@ -39,7 +39,7 @@ async def test_a_batch_that_received_is_sealed(first, build):
     made = await first.batches.create(BatchOptions(task_id="echo"))
     await first.batches.add(made.id, items(20))
     async with restarted(build, first) as second:
-        ended = await second.batches.wait(made.id, 10)
+        ended = await second.batches.wait(made.id, 60)
         assert (ended.state, ended.truncated, ended.done) == (BatchState.COMPLETED, True, 20)
 
 
@@ -60,7 +60,7 @@ async def test_a_paused_batch_stays_paused(first, build, module):
         assert (await second.batches.get(made.id)).state is BatchState.PAUSED
         module().opened.set()
         await second.batches.resume(made.id)
-        assert (await second.batches.wait(made.id, 10)).counts.succeeded == 29
+        assert (await second.batches.wait(made.id, 60)).counts.succeeded == 29
 
 
 async def test_a_cancelled_batch_stays_cancelled(first, build, module):
@@ -69,7 +69,7 @@ async def test_a_cancelled_batch_stays_cancelled(first, build, module):
     await until(lambda: len(module().ran) == 4)
     await first.batches.cancel(made.id)
     async with restarted(build, first) as second:
-        ended = await second.batches.wait(made.id, 10)
+        ended = await second.batches.wait(made.id, 60)
         assert ended.state is BatchState.CANCELLED
         assert ended.done == 600
         assert len(module().ran) == 4
@@ -82,7 +82,7 @@ async def test_items_that_did_not_begin_are_not_interrupted(first, build, module
     async with restarted(build, first) as second:
         await until(lambda: len(module().ran) == 16)
         module().opened.set()
-        ended = await second.batches.wait(made.id, 10)
+        ended = await second.batches.wait(made.id, 60)
         assert (ended.counts.interrupted, ended.counts.succeeded) == (8, 92)
         assert len(set(module().ran)) == 100
 
@@ -100,7 +100,7 @@ async def test_what_was_started_and_not_finished_is_not_repeated(first, build, m
     await store.close()
     async with build() as second:
         await second.batches.resume(made.id)
-        ended = await second.batches.wait(made.id, 10)
+        ended = await second.batches.wait(made.id, 60)
         assert (ended.counts.interrupted, ended.counts.succeeded) == (2, 8)
         cut = [each for each in await second.batches.results(made.id) if each.status is ExecutionStatus.INTERRUPTED]
         assert {each.item_id for each in cut} == {"i2", "i5"}
@@ -115,17 +115,17 @@ async def test_those_who_wait_hear_of_the_end_of_the_host(first, module):
     await asyncio.sleep(0)
     await first.stop(grace=0.0)
     with pytest.raises(ShuttingDown):
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_running_items_have_the_grace(first, build, module):
     """An item that ends within the grace has its result; no further one begins."""
     made = await submit(first, "gated", 10, max_concurrency=2)
     await until(lambda: len(module().ran) == 2)
-    stopping = asyncio.create_task(first.stop(grace=5))
-    await asyncio.sleep(0.05)
+    stopping = asyncio.create_task(first.stop(grace=60))
+    await until(lambda: first.batches._running.halted)
     module().opened.set()
     await stopping
     assert len(module().ran) == 2
     async with build() as second:
-        assert (await second.batches.wait(made.id, 10)).counts.succeeded == 10
+        assert (await second.batches.wait(made.id, 60)).counts.succeeded == 10

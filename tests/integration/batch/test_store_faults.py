@@ -61,7 +61,7 @@ async def test_a_full_store_pauses_the_batch(host, module, faults, task):
     assert len(module().ran) == 4
     faults.mend()
     await host.batches.resume(made.id)
-    ended = await host.batches.wait(made.id, 20)
+    ended = await host.batches.wait(made.id, 60)
     assert (ended.counts.succeeded, ended.problem) == (40, None)
     assert sorted(module().ran) == list(range(1, 41))
 
@@ -76,7 +76,7 @@ async def test_a_store_that_is_away_holds_the_batch_up(host, module, faults):
     assert not (await host.batches.get("away")).ended
     faults.mend()
     await submitting
-    ended = await host.batches.wait("away", 20)
+    ended = await host.batches.wait("away", 60)
     assert ended.counts.succeeded == 40
     assert sorted(module().ran) == list(range(1, 41))
 
@@ -89,5 +89,5 @@ async def test_a_runner_that_is_away_holds_the_batch_up(host, module):
     await until(lambda: host.batches._running.live[made.id].problem is not None)
     assert (await host.batches.get(made.id)).done == 0
     breaker.reset()
-    assert (await host.batches.wait(made.id, 20)).counts.succeeded == 20
+    assert (await host.batches.wait(made.id, 60)).counts.succeeded == 20
     assert len(module().ran) == 20
