@@ -52,7 +52,7 @@ class PostgresServer:
                 group=self._user,
                 extra_groups=self._groups,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self._run("pg_isready", "-h", str(self.folder), check=False).returncode:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             assert self._process.poll() is None, (self.folder / "log").read_text()
@@ -60,7 +60,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
+        self._process.wait(120)
         shutil.rmtree(self.folder)
 
     def new_database(self) -> str:

@@ -177,7 +177,7 @@ async def test_listeners_hear_of_endings(store, execution):
     store.commits.listen(heard.set_result)
     ran = execution()
     await store.record(ran, [Ending(ran)])
-    committed = await asyncio.wait_for(heard, 10)  # the thread tells the waiter first
+    committed = await asyncio.wait_for(heard, 60)  # the thread tells the waiter first
     assert (committed.events, committed.handlers) == (True, frozenset({"hook"}))
 
 

@@ -18,6 +18,9 @@ def address(postgres) -> str:
     return postgres.new_database()
 
 
+_FOR_EVER = "SELECT pg_sleep(3600)"
+
+
 def _connect(address: str) -> psycopg.Connection:
     return psycopg.connect(address, autocommit=True)
 
@@ -42,7 +45,7 @@ async def test_a_connection_that_was_cut_is_opened_again(address, execution):
     await store.list_executions()
     with _connect(address) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     await store.record(execution())
@@ -64,6 +67,7 @@ async def test_a_lock_that_stays_is_unavailable(address, execution):
         other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         with pytest.raises(StorageUnavailable, match="locked"):
             await store.record(execution())
+        other.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])  # its end would be a moment after `with`
     await store.record(execution())
     await store.close()
 
@@ -75,6 +79,7 @@ async def test_tables_are_made_under_the_lock(address):
         other.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         with pytest.raises(StorageUnavailable, match="locked"):
             await Store.open(settings)
+        other.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     await (await Store.open(settings)).close()
 
 
@@ -111,12 +116,14 @@ async def test_the_server_is_told_how_safely_to_commit(address, level, expected)
 
 async def test_a_reader_cannot_write_and_is_stopped(address):
     """A mistake in a query can neither change the store nor run for ever."""
-    store = await Store.open(StorageSettings(url=address, read_timeout_ms=20))
-    with pytest.raises(StorageUnavailable, match="read-only"):
-        await store._readers.run(lambda connection: connection.exec_driver_sql("DELETE FROM hotplane_tasks"))
-    with pytest.raises(StorageUnavailable, match="took longer"):
-        await store._readers.run(lambda connection: connection.exec_driver_sql("SELECT pg_sleep(5)"))
-    await store.close()
+    for limit, statement, words in (
+        (60_000, "DELETE FROM hotplane_tasks", "read-only"),
+        (20, _FOR_EVER, "took longer"),
+    ):
+        store = await Store.open(StorageSettings(url=address, read_timeout_ms=limit))
+        with pytest.raises(StorageUnavailable, match=words):
+            await store._readers.run(lambda connection, each=statement: connection.exec_driver_sql(each))
+        await store.close()
 
 
 async def test_damage_that_the_server_reports_is_damage(address, execution):

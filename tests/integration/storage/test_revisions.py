@@ -42,7 +42,7 @@ def test_several_hosts_make_a_store_at_once(url):
     failures: list[BaseException] = []
 
     async def open_and_close() -> None:
-        await (await Store.open(StorageSettings(url=url))).close()
+        await (await Store.open(StorageSettings(url=url, busy_timeout_ms=120_000))).close()
 
     def run() -> None:
         try:
@@ -54,7 +54,8 @@ def test_several_hosts_make_a_store_at_once(url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
     assert failures == []
 
 
