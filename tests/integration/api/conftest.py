@@ -79,6 +79,7 @@ CONFIG: dict[str, Any] = {
     "plugins": {
         "validators": [{"name": "json-schema-validator"}],
         "samplers": [{"name": "percentage-sampler", "configuration": {"sampling_rate": 1.0}}],
+        "restart": {"max_restarts": 1, "delay_seconds": 500, "max_delay_seconds": 500},
         "call_timeout_ms": 60_000,
         "import_timeout_seconds": 60,
         "start_timeout_seconds": 60,

@@ -7,7 +7,6 @@ from typing import Any
 
 SICK = "return Health(status=HealthStatus.UNHEALTHY, message='no database')"
 MANUAL = {"enabled": False, "failure_threshold": 3, "recovery_attempts": 1}
-LATE = {"restart": {"max_restarts": 1, "delay_seconds": 500, "max_delay_seconds": 500}}
 
 
 async def check(edge: Any, plugin: str) -> dict[str, Any]:
@@ -27,7 +26,7 @@ async def test_the_health_of_every_plugin_is_listed(managing: Any, plugins: Any)
 async def test_failed_checks_make_a_plugin_unhealthy_and_restart_it(managing: Any, plugins: Any) -> None:
     """The third failure in a row takes it out of service; the report keeps the history, the plugin says why."""
     plugins.write("sick", health=SICK)
-    async with managing(health=MANUAL, plugins=LATE) as edge:
+    async with managing(health=MANUAL) as edge:
         for failures in (1, 2, 3):
             assert (await check(edge, "sick"))["consecutive_failures"] == failures
         async with asyncio.timeout(60):
