@@ -50,7 +50,7 @@ async def following(edge: Any) -> AsyncGenerator[Listener]:
 async def test_steps_and_reloads_come_in_order(managing: Any, plugins: Any) -> None:
     """Loading, active, a failed reload, a reload, and the failure of a start."""
     plugins.write("one")
-    async with managing() as edge, following(edge) as listener:
+    async with managing(health={"enabled": False}) as edge, following(edge) as listener:
         await edge.client.post("/api/plugins/one/stop?wait=60")
         await edge.client.post("/api/plugins/one/start?wait=60")
         plugins.write("one", "2.0", start=BROKEN)
