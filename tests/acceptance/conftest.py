@@ -19,7 +19,7 @@ import pytest
 from hotplane.cli import main
 
 COMMAND = str(Path(sys.executable).with_name("hotplane"))
-READY_WITHIN = 20.0
+READY_WITHIN = 100.0
 
 PROGRAMS = """
 import asyncio
@@ -105,7 +105,7 @@ def run_command(
         stdin=subprocess.DEVNULL if input is None else None,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -149,7 +149,7 @@ def end(server: Served) -> None:
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGTERM)
     try:
-        server.process.communicate(timeout=10)
+        server.process.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         server.process.kill()
         server.process.communicate()

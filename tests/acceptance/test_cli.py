@@ -187,7 +187,7 @@ def test_logs_go_to_stderr_as_json_where_asked(serve: Callable[..., Any]):
     """Every line is an object, and stdout has the address only."""
     server = serve("--log-format", "json", "--log-level", "info")
     server.process.terminate()
-    rest, _ = server.process.communicate(timeout=10)
+    rest, _ = server.process.communicate(timeout=60)
     events = [json.loads(line)["event"] for line in server.log.splitlines()]
     assert rest == ""
     assert "host.started" in events

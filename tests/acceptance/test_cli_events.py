@@ -36,7 +36,7 @@ class Child:
         )  # fmt: skip
         self._said = b""
 
-    def line(self, within: float = 20.0) -> str:
+    def line(self, within: float = 60.0) -> str:
         """Return the next line of its output."""
         assert self.process.stdout
         while b"\n" not in self._said:
@@ -50,7 +50,7 @@ class Child:
     def interrupt(self) -> tuple[int, str]:
         """Press Ctrl-C, and return its exit code and what it said on stderr."""
         self.process.send_signal(signal.SIGINT)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors.decode()
 
 
@@ -84,7 +84,7 @@ def add(server: Served, name: str, url: str, *arguments: str) -> subprocess.Comp
     return server.call("webhooks", "add", name, *given, input=body)
 
 
-def until(look: Callable[[], Any], within: float = 20.0) -> Any:
+def until(look: Callable[[], Any], within: float = 60.0) -> Any:
     """Return what `look` finds, once it finds something."""
     ends_at = time.monotonic() + within
     while not (found := look()):
@@ -206,7 +206,7 @@ def test_dead_deliveries_are_replayed(allowing: Served) -> None:
         replayed = allowing.call("events", "replay", "--handler", "later")
         assert replayed.stdout == "later: 1 to be delivered anew\n"
         assert json.loads(listener.line())["id"] == "dead-one"
-        assert listener.process.wait(20) == 0
+        assert listener.process.wait(60) == 0
     allowing.call("webhooks", "remove", "later")
 
 
@@ -217,7 +217,7 @@ def test_the_listener_slows_down_and_limits(tmp_path: Path) -> None:
         statuses: list[int] = []
         for _ in range(2):
             try:
-                statuses.append(urllib.request.urlopen(url, b"{}", timeout=10).status)
+                statuses.append(urllib.request.urlopen(url, b"{}", timeout=60).status)
             except urllib.error.HTTPError as error:
                 statuses += [error.code, int(error.headers["Retry-After"])]
         assert statuses == [200, 429, 7]
@@ -230,7 +230,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         port = listener.line().rstrip("/\n").rpartition(":")[2]
         ended = subprocess.run(
             [COMMAND, "webhooks", "listen", "--port", port], cwd=tmp_path, env=environment(), capture_output=True,
-            text=True, timeout=30, check=False,
+            text=True, timeout=120, check=False,
         )  # fmt: skip
         assert (ended.returncode, "in use" in ended.stderr, "requests" in ended.stderr) == (2, True, False)
 

@@ -41,7 +41,7 @@ def commands(block: str) -> list[tuple[str, str]]:
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the folder."""
     given = environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", PYTHONPATH=str(folder))
-    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=150, check=False)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def worker(tmp_path: Path) -> Iterator[str]:
         yield process.stdout.readline().rpartition(" ")[2].strip()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def test_the_page_names_every_series_of_a_host(tmp_path: Path) -> None:
@@ -81,5 +81,5 @@ def test_the_page_names_every_series_of_a_host(tmp_path: Path) -> None:
 def test_the_page_names_every_series_of_a_worker(worker: str) -> None:
     """Names, types and labels, after a call and the end of a process."""
     for program in ("echo", "die"):
-        post(f"{worker}/run", {"program": f"jobs:{program}", "input": 1, "deadline_ms": 20000, "task": "t"})
+        post(f"{worker}/run", {"program": f"jobs:{program}", "input": 1, "deadline_ms": 60000, "task": "t"})
     assert scraped(worker) == written("worker")

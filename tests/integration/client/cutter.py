@@ -43,7 +43,7 @@ class Cutter:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
         for each in (self._listener, *self._open):
             each.close()

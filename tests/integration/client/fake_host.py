@@ -284,13 +284,13 @@ class Running:
         self._up.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="fake-host")
         self._thread.start()
-        assert self._up.wait(10)
+        assert self._up.wait(60)
 
     def stop(self) -> None:
         assert self._server is not None
         assert self._thread is not None
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:

@@ -219,9 +219,9 @@ def test_ctrl_c_before_the_first_item_leaves_nothing_to_speak_of(here: Path) -> 
     ) as process:
         assert process.stderr is not None
         try:
-            wait_until(lambda: begun(here), seconds=40)
+            wait_until(lambda: begun(here))
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
         finally:
             process.kill()
         assert b"goes on" not in process.stderr.read()
@@ -250,7 +250,7 @@ def begun(here: Path) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that another process does."""
     ends_at = time.monotonic() + seconds
     while not condition():

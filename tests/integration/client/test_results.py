@@ -129,7 +129,7 @@ async def test_a_stream_is_read_while_it_is_sent(fake: Any) -> None:
 
     async def items() -> AsyncIterator[str]:
         yield "a"
-        await asyncio.wait_for(first.wait(), 10)
+        await asyncio.wait_for(first.wait(), 60)
         yield "b"
 
     found: list[Any] = []
@@ -147,7 +147,7 @@ def test_a_stream_is_read_while_a_thread_sends(fake: Any) -> None:
 
     def items() -> Iterator[str]:
         yield "a"
-        assert first.wait(10)
+        assert first.wait(60)
         yield "b"
 
     found: list[Any] = []
@@ -263,7 +263,7 @@ def test_a_slow_reader_does_not_stop_the_upload(fake: Any) -> None:
 
     with Client(fake.url) as client, client.stream("shout", items()) as stream:
         next(stream)
-        assert sent.wait(10)
+        assert sent.wait(60)
         assert len(list(stream)) == 1
 
 

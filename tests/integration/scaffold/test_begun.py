@@ -19,7 +19,7 @@ ORDINARY = "no-shouting-in-titles"
 def run(place: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command in the distribution's folder."""
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=150, check=False)
 
 
 @pytest.mark.parametrize("kind", NewKind)
