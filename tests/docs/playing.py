@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -27,7 +28,7 @@ import yaml
 from hotplane.config import HotplaneConfig, config_from_mapping
 from tests.docs.pages import ROOT, Block, Page, Step
 
-SECONDS = 40.0
+SECONDS = 120.0
 """The limit of one command, and of a server's first line."""
 MARK = "\x1e"
 
@@ -184,9 +185,7 @@ class Player:
 
     def _port(self, written: str) -> str:
         if written not in self._ports:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._ports[written] = str(free.getsockname()[1])
+            self._ports[written] = str(_unused_port())
         return self._ports[written]
 
     def _outward(self, text: str) -> str:
@@ -205,6 +204,14 @@ class Player:
                 raise Wrong(f"{place} ends with {code}\n{output}")
         elif not _fits(_steady(step.output, block.varies), _steady(output, block.varies)):
             raise Wrong(f"{place}\n--- the page says\n{step.output}\n--- it printed\n{output}")
+
+
+def _unused_port() -> int:
+    """Return a port that nobody has, and that the system gives nobody who asks for any port, until it is taken."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):  # somebody has it: the next one
+            return port
 
 
 def _environment(home: Path, port: str, folder: Path) -> dict[str, str]:
@@ -236,7 +243,7 @@ def _read_to_mark(child: subprocess.Popen[str], name: str) -> str:
 
 
 def _until_gone(child: subprocess.Popen[str]) -> None:
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 30
     while time.monotonic() < ends:
         child.poll()
         os.killpg(child.pid, 0)

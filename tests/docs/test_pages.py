@@ -16,7 +16,7 @@ SHOWN = frozenset({"text"})
 """Pictures, and what programs print."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", [page for page in PAGES if page.blocks], ids=lambda page: page.name)
 def test_a_page_says_what_happens(page: Page, tmp_path: Path) -> None:
     """What is written can be typed, and what is printed is what the page shows."""
