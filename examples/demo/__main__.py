@@ -147,7 +147,7 @@ async def _drive(driver: Driver, server: Server) -> Tally:
     try:
         return await driver.run()
     except httpx2.TransportError as error:
-        gone = "The server died." if await server.died() else f"The server stopped answering ({error!r})."
+        gone = "The server died." if await server.died(within=5.0) else f"The server stopped answering ({error!r})."
         raise server.failure(gone) from error
 
 

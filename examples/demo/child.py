@@ -23,7 +23,7 @@ __all__ = ["ROOT", "Child"]
 ROOT = Path(__file__).resolve().parents[2]
 """The repository: children run here, so that they can import `examples`."""
 
-READY_WITHIN = 20.0
+READY_WITHIN = 100.0
 """Seconds for a child to become ready; it needs about one."""
 POLL_EVERY = 0.05
 STOP_WITHIN = 15.0

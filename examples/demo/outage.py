@@ -19,8 +19,7 @@ OPENING_SECONDS = 3.0
 """The first two thirds of the messages take at least this long, so that the changes can be watched. It is also less
 than the time after which a breaker first asks a dead runner again, 4 to 6 s."""
 RETURN_SECONDS = 15.0
-"""The last third takes this long at most because of waiting for the return; the breaker's second open time ends
-within 12 s."""
+"""The last third takes this long at most because of waiting for the return; a breaker asks again within 6 s."""
 
 
 class Outage:
@@ -39,10 +38,13 @@ class Outage:
         self.traffic = traffic
         self._workers = workers
         self._say = say
-        self._steps = {total // 3: self._kill_a, total // 2: self._kill_b, total * 2 // 3: self._restart}
         opening = total * 2 // 3
+        self._steps = {total // 3: self._kill_a, total // 2: self._kill_b, opening: self._restart}
         self._opening_interval = OPENING_SECONDS / opening
         self._return_interval = RETURN_SECONDS / (total - opening)
+        self._b_is_killed, self._are_back = asyncio.Event(), asyncio.Event()
+        self._waits = {(total // 2 + opening) // 2: self._b_is_killed, opening: self._are_back}
+        """The messages behind these wait: on a slow machine they would be over before what they are to show."""
         self._pacing = asyncio.Lock()
         self._due = 0.0
 
@@ -52,6 +54,9 @@ class Outage:
         Raises:
             DemoFailed: A worker could not be started again.
         """
+        for last, event in self._waits.items():
+            if index > last:
+                await event.wait()
         step = self._steps.get(index)
         if step is not None:
             await step()
@@ -73,6 +78,7 @@ class Outage:
 
     async def _kill_b(self) -> None:
         await self._kill(Stage.B_KILLED, "Worker B, reached by HTTP, is killed, too.")
+        self._b_is_killed.set()
 
     async def _kill(self, stage: Stage, line: str) -> None:
         self._say(line)
@@ -83,3 +89,4 @@ class Outage:
         self._say("Both workers are started again; the rest is sent slowly until Valkyrie has its work back.")
         self.traffic.begin(Stage.RESTARTED)
         await self._workers.start()
+        self._are_back.set()

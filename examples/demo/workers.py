@@ -26,6 +26,9 @@ VALKYRIE, HTTP, LOCAL = ROUTE = ("valkyrie", "http", "local")
 RECONNECT_MAX_MS = 500
 """The longest wait of the `valkyrie` runner between two attempts to connect; a demo has no hour to spend."""
 
+BREAKER_MAX_SECONDS = 6.0
+"""The longest time after which a breaker asks a runner again, for the same reason."""
+
 _ENDPOINT = re.compile(r"ready at (tcp://\S+)")
 _URL = re.compile(r"ready at .* and (http://\S+)\s")
 
@@ -117,6 +120,7 @@ def write_config(source: Path, task: str, workers: Workers, folder: Path) -> Pat
     """
     config: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     config["tasks"][task]["route"] = list(ROUTE)
+    config["fallback"] = {"breaker": {"open_max_seconds": BREAKER_MAX_SECONDS}}
     config["plugins"]["runners"] = [
         {"name": VALKYRIE, "configuration": {"endpoint": workers.a.endpoint, "reconnect_max_ms": RECONNECT_MAX_MS}},
         {"name": HTTP, "configuration": {"base_url": workers.b.url}},

@@ -1,5 +1,6 @@
 """The demo as a newcomer runs it: a real process with a real server, over a file of messages."""
 
+import contextlib
 import json
 import os
 import re
@@ -52,14 +53,10 @@ def write(folder: Path, lines: list[str]) -> Path:
     return path
 
 
-def address(output: str) -> tuple[str, int]:
-    """Return where the server listened."""
-    found = re.search(r"http://[\d.]+:\d+", output)
-    assert found, output
-    parts = urlsplit(found.group())
-    assert parts.hostname
-    assert parts.port
-    return parts.hostname, parts.port
+def addresses(output: str) -> list[tuple[str, int]]:
+    """Return where the workers listened, if there were any, and last where the server did."""
+    found = [urlsplit(each) for each in re.findall(r"(?:http|tcp)://[\d.]+:\d+", output)]
+    return [(each.hostname or "", each.port or 0) for each in found]
 
 
 def is_listening(place: tuple[str, int]) -> bool:
@@ -72,8 +69,8 @@ def children_of(pid: int) -> dict[str, list[int]]:
     """Return the processes that the demo started, by their command: ``serve`` or ``worker``."""
     found: dict[str, list[int]] = {"serve": [], "worker": []}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-        if "hotplane" in words:  # one that was just killed has no words any more
+        with contextlib.suppress(OSError, ValueError):  # one that was just killed is gone, or has no words any more
+            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
             found[words[words.index("hotplane") + 1]].append(int(child))
     return found
 
@@ -127,7 +124,7 @@ def test_sixty_messages_end_in_a_summary(tmp_path: Path):
     assert re.search(r"accuracy, true .*of 60 labelled", output)
     assert "time-based-sampler is disabled; link-and-prize moves" in output
     assert re.search(r"→ 0 of \d+ executions", output)
-    assert not is_listening(address(output))
+    assert not is_listening(addresses(output)[0])
 
 
 def test_workers_die_and_come_back_and_no_execution_fails(complete: str):
@@ -137,11 +134,11 @@ def test_workers_die_and_come_back_and_no_execution_fails(complete: str):
         counts(complete, stage)
         for stage in ("both workers run", "worker A was killed", "worker B was killed, too", "both were started again")
     )
-    assert up[1:] == [0, 0, 0]
+    assert up[0] > up[1] + up[2]
     assert a_killed[1] > a_killed[0] + a_killed[2]
     assert b_killed[2] > b_killed[0] + b_killed[1]
     assert restarted[0] > 0
-    assert a_killed[3] == b_killed[3] == restarted[3] == 0
+    assert up[3] == a_killed[3] == b_killed[3] == restarted[3] == 0
     assert "0 executions failed." in complete
     assert "Return: by itself to valkyrie" in complete
 
@@ -225,12 +222,12 @@ def test_a_server_that_dies_is_reported(tmp_path: Path, long_run: subprocess.Pop
 
 def test_a_demo_that_is_stopped_stops_its_server(tmp_path: Path, long_run: subprocess.Popen[str]):
     """SIGTERM ends the demo with 130, and neither a server nor a worker nor their folder is left."""
-    place = address(wait_for("→ valkyrie", long_run).partition("server is ready")[2])
-    workers = children_of(long_run.pid)["worker"]
-    assert len(workers) == 2
+    said = wait_for("→ valkyrie", long_run)
+    children = children_of(long_run.pid)
     long_run.terminate()
     code, _, errors = finish(long_run)
     assert (code, errors) == (130, "demo: interrupted\n")
-    assert not is_listening(place)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert len(addresses(said)) == 3
+    assert not any(map(is_listening, addresses(said)))
+    assert not any(Path(f"/proc/{pid}").exists() for pids in children.values() for pid in pids)
     assert list(tmp_path.glob("hotplane-demo-*")) == []

@@ -8,7 +8,7 @@ import pytest
 
 from examples.demo.child import ROOT
 from examples.demo.failure import DemoFailed
-from examples.demo.workers import ROUTE, Worker, Workers, write_config
+from examples.demo.workers import BREAKER_MAX_SECONDS, ROUTE, Worker, Workers, write_config
 from hotplane.config import load_config
 
 CONFIG = ROOT / "examples" / "spam" / "hotplane.yaml"
@@ -66,6 +66,7 @@ def test_the_written_configuration_is_the_example_with_a_route(tmp_path: Path):
     task = next(task for task in made.tasks if task.id == "spam-detector")
     assert task.route == ROUTE
     assert task.idempotent
+    assert made.fallback.breaker.open_max_seconds == BREAKER_MAX_SECONDS
     assert made.plugins.validators == original.plugins.validators
     assert [task.id for task in made.tasks] == [task.id for task in original.tasks]
     assert [entry.configuration.get("endpoint") for entry in made.plugins.runners] == ["tcp://127.0.0.1:1234", None]

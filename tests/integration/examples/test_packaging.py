@@ -41,7 +41,9 @@ def run(folder: Path, *command: str | Path) -> str:
     """Run a command that has to succeed, and return what it prints."""
     keep = ("PATH", "HOME", "LANG", "TMPDIR", "UV_CACHE_DIR", "SSL_CERT_FILE")
     environment = {name: os.environ[name] for name in keep if name in os.environ} | {"NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -3,6 +3,7 @@
 The workers here only note what is done to them; the integration and acceptance tests have real ones.
 """
 
+import asyncio
 from itertools import pairwise
 from time import monotonic
 from types import SimpleNamespace
@@ -57,6 +58,12 @@ def new_outage(workers: Any, total: int) -> Outage:
     return Outage(workers, total, Traffic(lambda line: None), lambda line: None)
 
 
+async def turns() -> None:
+    """Let every task go on that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.usefixtures("fast")
 async def test_workers_die_and_come_back_at_their_messages(
     workers: Any, done: list[str], monkeypatch: pytest.MonkeyPatch
@@ -72,6 +79,24 @@ async def test_workers_die_and_come_back_at_their_messages(
             seen.append((index, outage.traffic.stage))
     assert done == ["A killed", "B killed", "started"]
     assert seen == [(20, Stage.A_KILLED), (30, Stage.B_KILLED), (40, Stage.RESTARTED)]
+
+
+@pytest.mark.usefixtures("fast")
+async def test_messages_wait_for_what_they_are_to_show(workers: Any, done: list[str]):
+    """Worker B is killed late, and starting takes its time: half of the messages between wait, and all behind."""
+    workers.start = asyncio.Event().wait
+    outage = new_outage(workers, 60)
+    for index in (20, *range(31, 36)):
+        await outage.before(index)
+    waiting = [asyncio.create_task(outage.before(index)) for index in (36, 40, 41)]
+    await turns()
+    assert (done, [each.done() for each in waiting]) == (["A killed"], [False] * 3)
+    await outage.before(30)
+    await asyncio.wait_for(waiting[0], 30)
+    await turns()
+    assert (outage.traffic.stage, [each.done() for each in waiting]) == (Stage.RESTARTED, [True, False, False])
+    for each in waiting:
+        each.cancel()
 
 
 async def test_the_fewest_messages_have_all_three_steps_apart(workers: Any):
