@@ -1,17 +1,19 @@
-"""Time limits of many calls at once, with one timer for all of them. Imports nothing of Hotplane."""
+"""Time limits: of many calls with one timer for all, and of what ends by itself. Imports nothing of Hotplane."""
 
 from __future__ import annotations
 
 import asyncio
-from math import inf
+from collections.abc import Collection
+from math import ceil, inf
 from threading import local
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-__all__ = ["TimeLimit"]
+__all__ = ["TimeLimit", "left_of"]
 
 _RESOLUTION = 0.001
 """Event loops keep time in milliseconds, and may wake this much too early."""
+_LOOK_SECONDS = 0.05
 
 
 class TimeLimit:
@@ -116,3 +118,21 @@ def _pending_of(loop: asyncio.AbstractEventLoop) -> _Pending:
     if pending is None or pending.loop is not loop:
         pending = _here.pending = _Pending(loop)
     return pending
+
+
+async def left_of(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Wait for tasks, and return those that have not ended after so long.
+
+    The time is waited for in looks: where this process stands still, that uses up one of them and not the whole time,
+    so that what would have ended in a moment still does.
+
+    Args:
+        tasks: They are not cancelled.
+        seconds: How long to wait at most, while the process runs.
+    """
+    left = set(tasks)
+    for _ in range(ceil(seconds / _LOOK_SECONDS)):
+        if not left:
+            break
+        _, left = await asyncio.wait(left, timeout=_LOOK_SECONDS)
+    return left

@@ -20,6 +20,7 @@ from hotplane.api.listening import bind, refusal, url_of
 from hotplane.api.ongoing import Ongoing
 from hotplane.api.protocol import Connection, ConnectionLimits
 from hotplane.app import Hotplane
+from hotplane.limits import left_of
 from hotplane.log import get_logger
 from hotplane.network.answering import connections, renew_date
 
@@ -98,16 +99,23 @@ class Server:
             connection.shutdown()
         await self._answered(grace)
         await self._ongoing.operations.close()
-        try:
-            async with asyncio.timeout(max(0.0, ends_at - monotonic()) + _LAST_SECONDS):
-                await self._host.stop(max(0.0, ends_at - monotonic()))
-        except TimeoutError:
-            self._log.error("server.host-did-not-stop", grace_seconds=grace)
+        await self._stop_host(max(0.0, ends_at - monotonic()), grace)
         await self._answered(0.1)
         for connection in self._open():
             connection.transport.close()
         if self._housekeeper is not None:
             self._housekeeper.cancel()
+
+    async def _stop_host(self, left: float, grace: float) -> None:
+        stopping = asyncio.create_task(self._host.stop(left), name="hotplane-host-stop")
+        try:
+            if await left_of({stopping}, left + _LAST_SECONDS):
+                self._log.error("server.host-did-not-stop", grace_seconds=grace)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+        if not stopping.cancelled():
+            stopping.result()
 
     async def _answered(self, limit: float) -> None:
         tasks = set(self._state.tasks)

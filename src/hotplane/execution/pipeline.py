@@ -31,6 +31,7 @@ from hotplane.execution.telling import events_of
 from hotplane.execution.thresholds import ThresholdWatch
 from hotplane.execution.validation import record
 from hotplane.identity import check_id, is_uuid7, new_id
+from hotplane.limits import left_of
 from hotplane.plugins import CURRENT_CALL, Call, Sampler, Validator
 from hotplane.records import Execution, ExecutionFailure, ExecutionStatus, now
 from hotplane.registry import Registry
@@ -176,8 +177,7 @@ class Pipeline:
         left = self._running - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=1.0)
+        await left_of(left, 1.0)
 
     def _admit(self, place: Place | None) -> None:
         if self._closing:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from itertools import product
 from typing import Any
 
 import pytest
 
-from hotplane.limits import TimeLimit
+from hotplane.limits import TimeLimit, left_of
 
 LONG = 3600.0
 Scope = Callable[[float, Awaitable[object]], Awaitable[object]]
@@ -150,3 +151,17 @@ async def test_it_needs_a_task() -> None:
 
     asyncio.get_running_loop().call_soon(callback)
     assert "in a task" in str(await refused)
+
+
+async def test_a_machine_that_stands_still_leaves_time_to_end(monkeypatch: pytest.MonkeyPatch):
+    """What still needs a few turns of the loop is waited for, however late it is; what goes on is left."""
+    loop = asyncio.get_running_loop()
+
+    async def stands_still() -> None:
+        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + 1_000)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    goes_on = asyncio.create_task(asyncio.Event().wait())
+    assert await left_of([asyncio.create_task(stands_still()), goes_on], 0.1) == {goes_on}
+    goes_on.cancel()

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 
 from hotplane.errors import NotJson
+from hotplane.limits import left_of
 from hotplane.plugins import Plugin
 from hotplane.records import Health
 from hotplane.testing.broken import ContractBroken, require
@@ -27,8 +28,6 @@ BLOCKED_SECONDS = 0.5
 _MORE_TRIES = 2
 _TICK_SECONDS = 0.01
 _ENDS_WITHIN = 1.0
-_LOOKS = 20
-"""So often it is looked meanwhile: when the machine stands still, that uses up one look, and not the whole time."""
 _FOREIGN_STATES = (b"", b"{}", b"[]", b"null", b'{"version": -1}', b"\x80\x04garbage\xff\x00", b"x" * 4096)
 """What an older or another version may have exported."""
 
@@ -61,7 +60,7 @@ async def _cancelled_start(subject: Subject) -> None:
     starting = asyncio.ensure_future(subject.start(plugin))
     await asyncio.sleep(0)
     starting.cancel()
-    require(not await _left_of({starting}), "a cancelled start goes on; let CancelledError through")
+    require(not await left_of({starting}, _ENDS_WITHIN), "a cancelled start goes on; let CancelledError through")
     if not starting.cancelled() and (error := starting.exception()) is not None:
         raise ContractBroken(f"a cancelled start raises {type(error).__name__}; let CancelledError through")
     await _stopped(subject, plugin, "a stop after a cancelled start")
@@ -79,18 +78,9 @@ async def _leaves_nothing(subject: Subject) -> None:
     before = asyncio.all_tasks()
     async with subject.started():
         await asyncio.sleep(0)
-    left = await _left_of(asyncio.all_tasks() - before)
+    left = await left_of(asyncio.all_tasks() - before, _ENDS_WITHIN)
     names = ", ".join(sorted(task.get_name() for task in left))
     require(not left, f"after its stop these tasks run on: {names}")
-
-
-async def _left_of(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    """Return those that have not ended in time."""
-    for _ in range(_LOOKS):
-        if not tasks:
-            break
-        _, tasks = await asyncio.wait(tasks, timeout=_ENDS_WITHIN / _LOOKS)
-    return tasks
 
 
 async def _health(subject: Subject) -> None:
