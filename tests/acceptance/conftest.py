@@ -23,6 +23,7 @@ READY_WITHIN = 100.0
 
 PROGRAMS = """
 import asyncio
+import os
 import time
 
 def echo(value):
@@ -37,6 +38,11 @@ def fail(value):
 def slow(value):
     time.sleep(0.2)
     return value
+
+def until_there_is_a_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    return path
 
 def hang(value):
     time.sleep(3600)
@@ -53,6 +59,7 @@ tasks:
   double: {program: "jobs:double", input_schema: {type: integer}, sampling_rate: 1}
   fail: {program: "jobs:fail"}
   slow: {program: "jobs:slow"}
+  until-there-is-a-file: {program: "jobs:until_there_is_a_file", timeout_ms: 3600000}
   hang: {program: "jobs:hang", timeout_ms: 3600000}
   hang-in-an-executor: {program: "jobs:hang_in_an_executor", timeout_ms: 3600000}
 plugins:

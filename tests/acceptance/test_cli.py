@@ -196,7 +196,7 @@ def test_logs_go_to_stderr_as_json_where_asked(serve: Callable[..., Any]):
 
 def test_a_good_configuration_is_summed_up(project: Path, call: Run):
     """`config check` exits with 0."""
-    assert call("config", "check").stdout.startswith("hotplane.yaml: no problems. 6 tasks, 3 plugins (2 enabled)")
+    assert call("config", "check").stdout.startswith("hotplane.yaml: no problems. 7 tasks, 3 plugins (2 enabled)")
 
 
 def test_the_schema_of_configurations_is_json_schema(call: Run):
