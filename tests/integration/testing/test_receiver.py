@@ -32,7 +32,7 @@ async def test_what_a_host_sends_is_received_and_verified(hotplane_receiver: Rec
     secret = new_secret()
     async with handled(hotplane_receiver, secret) as host:
         await host.execute("fail")
-        (request,) = await hotplane_receiver.received()
+        (request,) = await hotplane_receiver.received(timeout=60)
     assert request.verify(secret) == request.headers["webhook-id"]
     for key, now in ((new_secret(), None), (secret, time.time() + 3600)):
         with pytest.raises(SignatureRefused):
@@ -44,7 +44,7 @@ async def test_a_failure_is_tried_again(hotplane_receiver: Receiver):
     hotplane_receiver.answers(503, "busy", times=2, retry_after="0")
     async with handled(hotplane_receiver, new_secret()) as host:
         await host.execute("fail")
-        requests = await hotplane_receiver.received(3)
+        requests = await hotplane_receiver.received(3, timeout=60)
     assert len({request.headers["webhook-id"] for request in requests}) == 1
 
 
@@ -53,20 +53,20 @@ async def test_what_is_gone_gets_nothing_more(hotplane_receiver: Receiver):
     hotplane_receiver.is_gone()
     async with handled(hotplane_receiver, new_secret()) as host:
         await host.execute("fail")
-        await hotplane_receiver.received()
+        await hotplane_receiver.received(timeout=60)
         assert len(hotplane_receiver.requests) == 1
 
 
 def test_closing_lets_waiting_answers_go():
-    """A delay of a minute does not keep a test, and waiting in vain ends."""
+    """A delay of an hour does not keep a test, and waiting in vain ends."""
     with (
         Receiver() as receiver,
         socket.create_connection(("127.0.0.1", int(receiver.url.rpartition(":")[2]))) as asking,
     ):
-        receiver.delays(60)
+        receiver.delays(3600)
         asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert receiver.wait()[0].method == "GET"
+        assert receiver.wait(timeout=60)[0].method == "GET"
         with pytest.raises(TimeoutError, match="1 of 2"):
             receiver.wait(2, timeout=0.05)
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
