@@ -29,7 +29,7 @@ def _sibling(name: str) -> Any:
 
 FAST: dict[str, Any] = {
     "retry": RetryPolicy(wait_initial=0.01, wait_jitter=0.01, total_seconds=20),
-    "resume": RetryPolicy(attempts=1000, wait_initial=0.01, wait_jitter=0.01, wait_max=0.2, total_seconds=20),
+    "resume": RetryPolicy(attempts=1000, wait_initial=0.01, wait_jitter=0.01, wait_max=0.2, total_seconds=120),
 }
 
 
