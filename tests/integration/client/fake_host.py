@@ -308,3 +308,6 @@ class Running:
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
         self._up.set()
         await serving
+        for each in tuple(self._server.server_state.connections):  # as when its process ends, also in mid-answer
+            each.transport.abort()
+        await asyncio.sleep(0)
