@@ -83,9 +83,16 @@ def counts(output: str, stage: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The output of a whole demo, with workers and without disturbance."""
-    code, output, errors = finish(start(SAMPLE, tmp_path_factory.mktemp("complete")))
-    assert (code, errors) == (0, "")
+    """The output of a whole demo, with workers and without disturbance.
+
+    Where a worker stands still for a second before anything is killed, its work rightly moves; it is played again then.
+    """
+    output = ""
+    for _ in range(3):
+        code, output, errors = finish(start(SAMPLE, tmp_path_factory.mktemp("complete")))
+        assert (code, errors) == (0, "")
+        if counts(output, "both workers run")[1:3] == [0, 0]:
+            break
     return output
 
 
@@ -134,11 +141,11 @@ def test_workers_die_and_come_back_and_no_execution_fails(complete: str):
         counts(complete, stage)
         for stage in ("both workers run", "worker A was killed", "worker B was killed, too", "both were started again")
     )
-    assert up[0] > up[1] + up[2]
+    assert up[1:] == [0, 0, 0]
     assert a_killed[1] > a_killed[0] + a_killed[2]
     assert b_killed[2] > b_killed[0] + b_killed[1]
     assert restarted[0] > 0
-    assert up[3] == a_killed[3] == b_killed[3] == restarted[3] == 0
+    assert a_killed[3] == b_killed[3] == restarted[3] == 0
     assert "0 executions failed." in complete
     assert "Return: by itself to valkyrie" in complete
 
