@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from math import ceil, inf
+from math import inf
 from threading import local
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,8 @@ __all__ = ["TimeLimit", "left_of"]
 _RESOLUTION = 0.001
 """Event loops keep time in milliseconds, and may wake this much too early."""
 _LOOK_SECONDS = 0.05
+_LONGEST_LOOK_SECONDS = 0.075
+"""A busy loop is late for a look by some of this; by more it was not the tasks that took so long."""
 
 
 class TimeLimit:
@@ -130,9 +132,10 @@ async def left_of(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[a
         tasks: They are not cancelled.
         seconds: How long to wait at most, while the process runs.
     """
-    left = set(tasks)
-    for _ in range(ceil(seconds / _LOOK_SECONDS)):
-        if not left:
-            break
-        _, left = await asyncio.wait(left, timeout=_LOOK_SECONDS)
+    clock = asyncio.get_running_loop().time
+    left = {task for task in tasks if not task.done()}
+    while left and seconds > 0:
+        began = clock()
+        _, left = await asyncio.wait(left, timeout=min(seconds, _LOOK_SECONDS))
+        seconds -= min(clock() - began, _LONGEST_LOOK_SECONDS)
     return left

@@ -132,7 +132,8 @@ class Server:
             async with asyncio.timeout(grace_seconds):
                 await self._idle.wait()
         except TimeoutError:
-            _log.warning("valkyrie_drain_overran", grace_seconds=grace_seconds, running=self.running)
+            if self.running:  # else it is a client that keeps its connection
+                _log.warning("valkyrie_drain_overran", grace_seconds=grace_seconds, running=self.running)
         cancelled = self.running
         await self.close()
         return cancelled

@@ -165,3 +165,10 @@ async def test_a_machine_that_stands_still_leaves_time_to_end(monkeypatch: pytes
     goes_on = asyncio.create_task(asyncio.Event().wait())
     assert await left_of([asyncio.create_task(stands_still()), goes_on], 0.1) == {goes_on}
     goes_on.cancel()
+
+
+async def test_what_has_ended_is_not_left():
+    """Not even where there was no time to wait."""
+    ended = asyncio.create_task(asyncio.sleep(0))
+    await ended
+    assert await left_of([ended], 0.0) == set()
