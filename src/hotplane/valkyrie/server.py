@@ -144,9 +144,8 @@ class Server:
         self._stop_listening()
         for session in [*self._sessions]:
             session.stop()
-        for _ in range(
-            2
-        ):  # cancelled handlers answer in the next turn of the loop, and the answers leave in the one after
+        # Cancelled handlers answer in the next turn of the loop, and the answers leave in the one after.
+        for _ in range(2):
             await asyncio.sleep(0)
         for link in self._links():
             link.close("the server is shutting down")
