@@ -363,6 +363,17 @@ async def test_an_idle_client_that_ignores_the_go_away_is_closed(start_server: S
     assert await peer.at_end()
 
 
+async def test_an_idle_client_that_stays_is_no_overrun(start_server: Serve, raw_connect: RawConnect):
+    """At the end of the grace it is closed, too, and no call is said to have been cut off."""
+    server = await start_server(linger_seconds=3600)
+    peer = await raw_connect(server)
+    await peer.introduce()
+    with capture_logs() as logs:
+        assert await server.drain(0.1) == 0
+    assert "valkyrie_drain_overran" not in {entry["event"] for entry in logs}
+    assert isinstance(await peer.receive(), GoAway)
+
+
 async def test_a_stale_socket_file_is_replaced(start_server: Serve, start_client: Connect, tmp_path: Path):
     """What a killed server left behind does not keep the next one from starting."""
     path = tmp_path / "v.sock"
