@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import COMMAND, environment
+from tests.acceptance.conftest import COMMAND, call_command, environment
+
+FOLLOWED_WITHIN = 60.0
 
 PLUGIN = """\
 from hotplane import PluginMetadata, ValidationResult, Validator
@@ -87,18 +90,23 @@ def fill(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def examined(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What `doctor` says of a directory with everything that can be wrong, without a server.
+def hung(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What `doctor` says of a plugin that hangs and one after it; the limit is short for this one directory only."""
+    folder = tmp_path_factory.mktemp("endless")
+    (folder / "hangs.py").write_text(BAD["hangs"][0] or "")
+    (folder / "later.py").write_text(plugin("later"))
+    return call_command("plugins", "doctor", str(folder), "--timeout", "3", folder=folder)
 
-    A short limit is for what hangs alone: a process takes seconds to start where the machine is busy.
+
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory, hung: Any) -> Any:
+    """What `doctor` says of a directory with everything else that can be wrong, without a server, after `hung`.
+
+    A process takes seconds to start where the machine is busy, so the limit is long.
     """
-    from tests.acceptance.conftest import call_command
-
     folder = fill(tmp_path_factory.mktemp("bad") / "plugins")
-    (folder.parent / "endless").mkdir()
-    hanging = (folder / "hangs.py").rename(folder.parent / "endless" / "hangs.py")
+    (folder / "hangs.py").unlink()
     found = call_command("plugins", "doctor", str(folder), "--timeout", "100", folder=folder.parent)
-    hung = call_command("plugins", "doctor", str(hanging.parent), "--timeout", "3", folder=folder.parent)
     found.stdout = hung.stdout + found.stdout
     return found
 
@@ -126,6 +134,15 @@ def test_the_doctor_names_conflicts_and_ends_with_1(examined: Any) -> None:
     assert any(line.startswith("conflict ") and "good.py) is used" in line for line in lines)
     assert lines[-1] == "19 plugins: 4 can serve (3 with warnings), 15 cannot, 2 conflicts"
     assert (examined.returncode, examined.stderr) == (1, "")
+
+
+def test_a_plugin_that_hangs_does_not_keep_the_doctor_from_the_others(hung: Any) -> None:
+    """The one after it has its line, though on a busy machine it may take too long as well."""
+    *lines, summary = hung.stdout.splitlines()
+    [later] = (line for line in lines if "/later.py)" in line)
+    assert later.startswith("ok ") or BAD["hangs"][1] in later
+    assert summary.startswith("2 plugins: ")
+    assert (hung.returncode, hung.stderr) == (1, "")
 
 
 def test_the_doctor_reads_a_configuration(call: Any, tmp_path: Path) -> None:
@@ -239,11 +256,13 @@ def test_health_is_shown_and_checked(managed: Any) -> None:
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_events_are_followed(managed: Any, form: str) -> None:
     """As lines for people, as one object a line for programs; only those of one plugin, and only so many."""
-    following = follow(managed, "good", "-n", "2", "-o", form)
-    while following.poll() is None:  # whether the client listens already cannot be seen from here
-        managed.call("plugins", "restart", "good")
-        time.sleep(0.2)
-    output, _ = following.communicate()
+    with follow(managed, "good", "-n", "2", "-o", form) as following:
+        until = time.monotonic() + FOLLOWED_WITHIN
+        while following.poll() is None:  # whether the client listens already cannot be seen from here
+            assert time.monotonic() < until
+            managed.call("plugins", "restart", "good")
+            time.sleep(0.2)
+        output, _ = following.communicate()
     lines = output.splitlines()
     assert (following.returncode, len(lines)) == (0, 2)
     if form == "json":
@@ -255,21 +274,28 @@ def test_events_are_followed(managed: Any, form: str) -> None:
 def test_following_ends_with_the_server(serve: Callable[..., Any]) -> None:
     """The server stops at once although somebody follows, and the client ends without an error."""
     served = serve()
-    following = follow(served, "-o", "json")
-    assert following.stdout
-    while not select.select([following.stdout], [], [], 0.2)[0]:  # until it listens
-        served.call("plugins", "restart", "percentage-sampler")
-    assert "plugin.active" in served.log
-    os.kill(served.process.pid, signal.SIGTERM)
-    assert served.process.wait(60) == 0
-    output, errors = following.communicate(timeout=60)
+    with follow(served, "-o", "json") as following:
+        assert following.stdout
+        until = time.monotonic() + FOLLOWED_WITHIN
+        while not select.select([following.stdout], [], [], 0.2)[0]:  # until it listens
+            assert time.monotonic() < until
+            served.call("plugins", "restart", "percentage-sampler")
+        assert "plugin.active" in served.log
+        os.kill(served.process.pid, signal.SIGTERM)
+        assert served.process.wait(60) == 0
+        output, errors = following.communicate(timeout=60)
     assert (following.returncode, errors) == (0, "")
     assert output
 
 
-def follow(served: Any, *arguments: str) -> subprocess.Popen[str]:
-    """Follow the events of plugins."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def follow(served: Any, *arguments: str) -> Generator[subprocess.Popen[str]]:
+    """Follow the events of plugins, at most until the end of the block."""
+    with subprocess.Popen(
         [COMMAND, "plugins", "events", *arguments], cwd=served.folder, env=environment(HOTPLANE_SERVER=served.url),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    ) as following:  # fmt: skip
+        try:
+            yield following
+        finally:
+            following.kill()
