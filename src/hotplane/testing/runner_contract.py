@@ -27,6 +27,7 @@ RunnerPromise: TypeAlias = Callable[[Runner[Any]], Awaitable[None]]
 _BOUND = 30.0
 _GRACE = 0.25
 _TRIES = 5
+_MISSES = 2
 _VALUES: tuple[Json, ...] = (
     None, False, 0, "", [], {}, -(2**63), 2**64 - 1, 1.5, 1e308, 5e-324,
     "naïve ☃ 𝄞 \x00 \u2028", {"ключ": ["値", {"": None}]}, [[[[[[[[1]]]]]]]],
@@ -41,6 +42,22 @@ async def _quickest(measure: Callable[[], Awaitable[float]], limit: float) -> fl
         if quickest < limit:
             break
     return quickest
+
+
+async def _mostly(attempt: Callable[[], Awaitable[str]]) -> None:
+    """Try until all was well five times; any machine stands still at times, but not in three tries out of so few.
+
+    Args:
+        attempt: Returns what was wrong where the machine may be the cause; nothing where all was well.
+
+    Raises:
+        ContractBroken: Something was wrong for the third time.
+    """
+    kept = missed = 0
+    while kept < _TRIES:
+        wrong = await attempt()
+        kept, missed = (kept, missed + 1) if wrong else (kept + 1, missed)
+        require(missed <= _MISSES, wrong)
 
 
 def contract_task(function: str) -> Task:
@@ -128,28 +145,38 @@ async def _an_unknown_program_was_not_executed(runner: Runner[Any]) -> None:
 
 async def _the_deadline_is_kept(runner: Runner[Any]) -> None:
     """A program that takes too long is given up at its deadline."""
-    outcome = TIMEOUT
+    quickest = math.inf
 
-    async def overrun() -> float:
-        nonlocal outcome
+    async def overrun() -> str:
+        nonlocal quickest
         began = time.perf_counter()
-        outcome = (await _verdict(runner, "pause", 30, deadline=0.2)).outcome
+        found = await _verdict(runner, "pause", 30, deadline=0.2)
         took = time.perf_counter() - began
         require(took > 0.15, f"a deadline of 0.2 s ended after {took:.2f} s")
-        return took if outcome == TIMEOUT else math.inf  # it may have passed before the program was asked for
+        if found.outcome == TIMEOUT:
+            quickest = min(quickest, took)
+            return ""
+        wrong = f"an overrun deadline gave {found.outcome!r}, not {TIMEOUT!r}"
+        require(found.executed is Executed.NO, wrong)  # it may have passed before the program was asked for
+        return wrong
 
-    took = await _quickest(overrun, 0.2 + _GRACE)
-    require(took < math.inf, f"an overrun deadline gave {outcome!r}, not {TIMEOUT!r}")
-    require(took < 0.2 + _GRACE, f"a deadline of 0.2 s ended after {took:.2f} s")
+    await _mostly(overrun)
+    require(quickest < 0.2 + _GRACE, f"a deadline of 0.2 s ended after {quickest:.2f} s")
 
 
 async def _a_slow_program_does_not_speak_against_it(runner: Runner[Any]) -> None:
     """Where it is the program that is slow, the runner's breaker hears of no failure."""
-    for _ in range(_TRIES):  # where the machine stood still, it may have been at fault before the program ran
+
+    async def overrun() -> str:
         found = await _verdict(runner, "pause", 30, deadline=0.1)
         if found.blame is Blame.SUCCESS:
-            return
-    raise ContractBroken("a slow program speaks against the runner; raise ProgramOverran")
+            return ""
+        wrong = f"a slow program speaks against the runner ({found.outcome!r}); raise ProgramOverran"
+        # The deadline may have passed before the program was asked for, which is rightly the runner's.
+        require(found.outcome == TIMEOUT or found.executed is Executed.NO, wrong)
+        return wrong
+
+    await _mostly(overrun)
 
 
 async def _a_cancelled_call_ends_at_once(runner: Runner[Any]) -> None:
