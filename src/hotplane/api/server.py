@@ -99,12 +99,19 @@ class Server:
             connection.shutdown()
         await self._answered(grace)
         await self._ongoing.operations.close()
-        await self._stop_host(max(0.0, ends_at - monotonic()), grace)
-        await self._answered(0.1)
-        for connection in self._open():
-            connection.transport.close()
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
+        try:
+            await self._stop_host(max(0.0, ends_at - monotonic()), grace)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            await self._answered(0.1)
+        finally:
+            for connection in self._open():
+                connection.transport.close()
+            if self._housekeeper is not None:
+                self._housekeeper.cancel()
 
     async def _stop_host(self, left: float, grace: float) -> None:
         stopping = asyncio.create_task(self._host.stop(left), name="hotplane-host-stop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -16,6 +17,7 @@ import msgspec
 import pytest
 
 from hotplane.api import Server, serve
+from hotplane.api import server as server_module
 from hotplane.api.protocol import ConnectionLimits
 from hotplane.app import Hotplane
 from hotplane.errors import CannotListen, PortInUse
@@ -226,6 +228,58 @@ async def test_idle_connections_do_not_delay_the_end(serving: Any) -> None:
         began = monotonic()
         await edge.server.stop(600)
         assert monotonic() - began < 60
+
+
+async def stopped_in_mid_request(edge: Any, stop_host: Callable[[float], Awaitable[None]]) -> BaseException | None:
+    """Stop a server, with this as the stop of its host; check that it has let go of all, and return what it raised."""
+    reader, writer = await edge.connect()
+    body = b'{"input": %d}' % FOREVER
+    writer.write(HEAD.replace(b"/echo/", b"/patient/") + b"content-length: %d\r\n\r\n%b" % (len(body), body))
+    await in_flight(edge)
+    with pytest.MonkeyPatch.context() as patch:  # what is left is stopped by the host itself
+        patch.setattr(edge.host, "stop", stop_host)
+        [raised] = await asyncio.wait_for(asyncio.gather(edge.server.stop(0), return_exceptions=True), 100)
+    assert await asyncio.wait_for(reader.read(), 60) == b""
+    writer.close()
+    keeper = edge.server._housekeeper
+    assert keeper.cancelling()
+    await asyncio.wait({keeper}, timeout=60)
+    assert keeper.cancelled()
+    return raised
+
+
+async def test_a_host_that_does_not_stop_is_left(
+    serving: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so; its stop is cancelled, and the server ends as it always does."""
+    stopping: list[asyncio.Task[Any] | None] = []
+
+    async def for_ever(grace: float) -> None:
+        stopping.append(asyncio.current_task())
+        await asyncio.Event().wait()
+
+    async with serving() as edge:
+        with monkeypatch.context() as patch:
+            patch.setattr(server_module, "_LAST_SECONDS", 0.1)
+            assert await stopped_in_mid_request(edge, for_ever) is None
+    [task] = stopping
+    assert task is not None
+    assert task.cancelled()
+    assert [each.getMessage() for each in caplog.records].count("server.host-did-not-stop grace_seconds=0") == 1
+
+
+@pytest.mark.parametrize("error", [TimeoutError("late"), OSError("no disk")], ids=repr)
+async def test_a_host_that_cannot_stop_keeps_nothing_open(
+    serving: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who stops the server gets the error, once connections and housekeeping have ended; it is not called late."""
+
+    async def fail(grace: float) -> None:
+        raise error
+
+    async with serving() as edge:
+        assert await stopped_in_mid_request(edge, fail) is error
+    assert "server.host-did-not-stop" not in caplog.text
 
 
 async def test_a_cancelled_server_stops_its_host(settings: Any) -> None:
