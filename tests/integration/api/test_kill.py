@@ -16,7 +16,9 @@ from hotplane.storage import StorageSettings, Store
 from tests.pace import in_time
 
 CLIENTS = 8
-GRACE = 30.0
+GRACE = 120.0
+END_SECONDS = 5.0
+"""What ending may take when no program runs any more, however long the grace is."""
 
 
 async def load(url: str, answered: list[str], enough: asyncio.Event) -> None:
@@ -46,7 +48,7 @@ async def stored(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 async def test_nothing_that_was_answered_is_lost(spawn: Any, tmp_path: Path, end: signal.Signals) -> None:
-    """Every execution whose answer was sent is there afterwards; SIGTERM ends within its grace, with 0."""
+    """Every execution whose answer was sent is there afterwards; SIGTERM ends with 0, and waits for no grace."""
     process, url = await spawn(shutdown_grace_seconds=GRACE)
     answered: list[str] = []
     enough = asyncio.Event()
@@ -57,7 +59,8 @@ async def test_nothing_that_was_answered_is_lost(spawn: Any, tmp_path: Path, end
         process.send_signal(end)
         began = monotonic()
         await asyncio.wait_for(process.wait(), 90)
-    assert in_time(monotonic() - began, GRACE + 1)
+        ended = monotonic()
+    assert in_time(ended - began, END_SECONDS, ended=ended)
     assert process.returncode == (0 if end is signal.SIGTERM else -signal.SIGKILL)
     assert len(answered) >= 200
     assert set(answered) <= await stored(tmp_path / "edge.db")
