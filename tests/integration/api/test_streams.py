@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,6 +21,8 @@ HEAD = (
     b"POST /api/stream/execute?task=echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
     b"content-length: 14\r\nexpect: 100-continue\r\n\r\n"
 )
+NEWS = ("state", "truncated", "items", "done", "problem")
+"""What progress tells: an event differs from the one before in one of these."""
 
 
 def numbers(count: int, first: int = 0) -> bytes:
@@ -89,11 +92,14 @@ async def test_progress_tells_and_has_no_id(edge: Any, tmp_path: Path) -> None:
         while not progress or progress[-1].data["done"] < 5:
             event = await anext(client.events)
             progress += [event] if event.name == "progress" else []
+        await asyncio.sleep(1.5)  # there is no news to tell
         gate.touch()
         client.end()
         progress += [event async for event in client.events if event.name == "progress"]
     assert len(progress) <= 1 + (monotonic() - began)
     assert {event.id for event in progress} == {None}
+    told = [[event.data.get(name) for name in NEWS] for event in progress]
+    assert all(before != after for before, after in pairwise(told))
     done = [event.data["done"] for event in progress]
     assert done == sorted(done)
 
