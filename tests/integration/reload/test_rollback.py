@@ -30,8 +30,10 @@ def limited(yard: Yard, limits: Mapping[str, float]) -> Generator[None]:
     settings = vars(yard.host.plugins._operations._settings)
     before = {name: settings[name] for name in limits}
     settings.update(limits)
-    yield
-    settings.update(before)
+    try:
+        yield
+    finally:
+        settings.update(before)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -70,10 +71,15 @@ def test_what_was_said_before_it_died_is_known(module: str, number: int, name: s
 def test_what_it_started_ends_with_it(module: str) -> None:
     """A child of the process is no more running than the process itself."""
     apart = ask_apart(module, "leave", None, limit=30)
+    child = int(apart.answers[1])
     deadline = time.monotonic() + 60
-    while runs(int(apart.answers[1])) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not runs(int(apart.answers[1]))
+    try:
+        while runs(child) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not runs(child)
+    finally:
+        if runs(child):
+            os.kill(child, signal.SIGKILL)
 
 
 def runs(pid: int) -> bool:

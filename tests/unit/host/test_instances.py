@@ -89,9 +89,11 @@ async def test_a_constructor_that_hangs(instances: Make) -> None:
         def __init__(self) -> None:
             release.wait(60)
 
-    with pytest.raises(PluginTimeout, match="__init__"):
-        await made(instances(start_timeout_seconds=0.05), Slow)
-    release.set()
+    try:
+        with pytest.raises(PluginTimeout, match="__init__"):
+            await made(instances(start_timeout_seconds=0.05), Slow)
+    finally:
+        release.set()
 
 
 async def test_a_configuration_that_the_host_does_not_allow(instances: Make) -> None:
