@@ -101,8 +101,10 @@ class Server:
         await self._ongoing.operations.close()
         try:
             await self._stop_host(max(0.0, ends_at - monotonic()), grace)
-        finally:
+        except Exception:
             await self._close()
+            raise
+        await self._close()  # not where this is cancelled: the stop that follows still answers what is open
 
     async def _close(self) -> None:
         try:
