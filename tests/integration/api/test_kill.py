@@ -17,7 +17,7 @@ from tests.pace import in_time
 
 CLIENTS = 8
 GRACE = 120.0
-END_SECONDS = 5.0
+END_SECONDS = 3.0
 """What ending may take when no program runs any more, however long the grace is."""
 
 
